@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The token that requests carry: where it comes from, and a new one before it runs out.
+//! The token for requests: its source, and its renewal before it expires.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -15,36 +15,37 @@ use crate::secret::Secret;
 use crate::token::Token;
 use crate::uaa;
 
-/// A token with less time left than this many seconds is replaced, or than half of what it had.
+/// A token is replaced when less than this number of seconds, or less than half of its lifetime, is
+/// left.
 const MARGIN: i64 = 60;
-/// No token is asked for more often than this before a server has refused the one at hand.
+/// Minimum interval between requests for a token before a server has rejected the current one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where tokens come from.
+/// The source of tokens.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// A file that holds one; `-` is standard input.
+    /// A file with a token; `-` is standard input.
     File(PathBuf),
-    /// `CF_ACCESS_TOKEN`.
+    /// The variable `CF_ACCESS_TOKEN`.
     Given(Secret),
-    /// A shell command that prints one.
+    /// A shell command that prints a token.
     Command(String),
-    /// cf's config.json, and the UAA that it names.
+    /// cf's config.json, and the UAA in it.
     Config,
-    /// The UAA alone, for a client of its own.
+    /// Only the UAA, with a client's own credentials.
     Client,
-    /// None: some servers want none.
+    /// None, for servers that need no token.
     Nowhere,
 }
 
-/// The token at hand.
+/// The current token.
 #[derive(Debug)]
 struct Held {
     token: Token,
-    /// Since when.
+    /// When it was obtained.
     since: Instant,
-    /// How many seconds it had left then: by its server's clock if it was made for us, else by
-    /// ours.
+    /// Number of seconds it was valid from then on: by its server's clock if it was created for
+    /// this process, otherwise by the local clock.
     left: Option<i64>,
 }
 
@@ -55,7 +56,7 @@ impl Held {
         Self { token, since: Instant::now(), left }
     }
 
-    /// How many seconds are left; `None` if nobody knows.
+    /// Returns the number of seconds left; `None` if unknown.
     fn left(&self) -> Option<i64> {
         let gone = i64::try_from(self.since.elapsed().as_secs()).unwrap_or(i64::MAX);
         self.left.map(|left| left.saturating_sub(gone))
@@ -67,13 +68,13 @@ impl Held {
     }
 }
 
-/// The token, kept fresh.
+/// The token, renewed as necessary.
 #[derive(Debug)]
 pub(crate) struct Access {
     source: Source,
     held: Option<Held>,
     refresh: Option<Secret>,
-    /// The refresh token that was last seen in the configuration.
+    /// The refresh token last seen in the configuration.
     stored: Option<Secret>,
     renewed: Option<Instant>,
     force: bool,
@@ -81,12 +82,14 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// From `source`. `force` takes a file that others can read, `save` stores refreshed tokens.
+    /// Creates the access from `source`. `force` accepts a file that others can read, `save` stores
+    /// refreshed tokens.
     pub(crate) fn new(source: Source, force: bool, save: bool) -> Self {
         Self { source, held: None, refresh: None, stored: None, renewed: None, force, save }
     }
 
-    /// The token for the next request: got at the first call, replaced shortly before it runs out.
+    /// Returns the token for the next request: obtained at the first call, replaced shortly before
+    /// it expires.
     ///
     /// # Errors
     /// If there is none.
@@ -108,7 +111,7 @@ impl Access {
         matches!(self.source, Source::Config)
     }
 
-    /// Whether the token at hand has expired, as far as it says, by one clock or the other.
+    /// Whether the current token has expired, as far as it says, by either clock.
     pub(crate) fn has_expired(&self) -> bool {
         let by_ours = |held: &Held| held.token.left(clock::now_ns() / 1_000_000_000);
         self.held.as_ref().is_some_and(|held| {
@@ -128,16 +131,16 @@ impl Access {
         }
     }
 
-    /// Gets another token after a server has refused the one at hand; `false` if there is none
+    /// Obtains another token after a server has rejected the current one; `false` if there is no
     /// other.
     ///
     /// # Errors
-    /// If getting it fails.
+    /// If obtaining it fails.
     pub(crate) fn renew(&mut self, http: &Http, config: &Config) -> Result<bool, Failure> {
         if !self.can_renew(config) {
             return Ok(false);
         }
-        // Standard input has been read.
+        // Standard input has been read already.
         if matches!(&self.source, Source::File(path) if path.as_os_str() == "-") {
             return Ok(false);
         }
@@ -168,7 +171,7 @@ impl Access {
         Ok(grant.token)
     }
 
-    /// Reads a token where it comes from.
+    /// Reads a token from its source.
     fn first(&self, config: &Config) -> Result<Option<Token>, Failure> {
         let (subject, text) = match &self.source {
             Source::Nowhere | Source::Client => return Ok(None),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags that say with which token requests are made.
+//! The flags for the token of requests.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::access::Source;
 use crate::config::{Client, read_private};
 use crate::secret::Secret;
 
-/// With which token.
+/// The token.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Access options")]
 pub(crate) struct TokenArgs {
@@ -38,13 +38,13 @@ pub(crate) struct TokenArgs {
     save_tokens: bool,
 }
 
-/// Where the token comes from.
+/// The source of the token.
 #[derive(Debug)]
 pub(crate) struct AccessPlan {
     pub(crate) source: Source,
-    /// A client of the UAA, instead of who has logged in.
+    /// A client of the UAA, instead of the user who has logged in.
     pub(crate) client: Option<Client>,
-    /// The folder where cf keeps its own.
+    /// The directory of cf's files.
     pub(crate) home: Option<PathBuf>,
     pub(crate) force: bool,
     pub(crate) save: bool,
@@ -81,7 +81,7 @@ impl TokenArgs {
     }
 }
 
-/// A variable, if it is set, not empty, and text.
+/// Returns an environment variable, if it is set, not empty, and text.
 #[expect(clippy::disallowed_methods, reason = "the environment is read where the plan is made")]
 pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

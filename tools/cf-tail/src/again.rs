@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Another try, where that may help.
+//! Retries, where they may help.
 
 use heka_core::net::{Loss, Redial};
 use heka_core::report::{self, Stop};
@@ -7,7 +7,7 @@ use heka_core::report::{self, Stop};
 use crate::failure::Failure;
 use crate::session::Session;
 
-/// Tries until it succeeds, or no further try is worth it or allowed.
+/// Calls `attempt` until it succeeds, or no further attempt is useful or allowed.
 ///
 /// # Errors
 /// The last failure.
@@ -30,8 +30,8 @@ pub(crate) fn persist<T>(
     }
 }
 
-/// Waits until the next try after a failure that may pass is due, and says so, with `gap` behind
-/// it; `false` if there is to be none.
+/// Waits for the next attempt after a temporary failure, with an announcement that ends with `gap`;
+/// `false` if there is none.
 ///
 /// # Errors
 /// A signal, or the end of the output.

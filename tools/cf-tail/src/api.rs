@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The Cloud Controller: which servers a platform has, and the GUID of an app's name.
+//! The Cloud Controller: the servers of a platform, and the GUID of an app's name.
 
 use heka_core::report::Stop;
 use serde_json::Value as Json;
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::http::{Answer, Http};
 use crate::token::Token;
 
-/// Where a platform's servers are, as far as it says.
+/// The URLs of a platform's servers, as far as it reports them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Links {
     pub(crate) log_cache: Option<String>,
@@ -19,9 +19,9 @@ pub(crate) struct Links {
     pub(crate) loggregator: Option<String>,
 }
 
-/// Where an answer has the GUID of what was asked for.
+/// Path of the GUID in a response.
 const FIRST_GUID: &str = "/resources/0/guid";
-/// How many names are asked for at once: their GUIDs are in the question.
+/// Maximum number of names per request: their GUIDs are in the URL.
 const NAMES_AT_ONCE: usize = 50;
 
 /// The platform's API.
@@ -31,7 +31,7 @@ pub(crate) struct Api<'a> {
     pub(crate) config: &'a Config,
 }
 
-/// Whether `text` is a GUID, which needs no looking up.
+/// Whether `text` is a GUID, which needs no lookup.
 pub(crate) fn is_guid(text: &str) -> bool {
     let parts: Vec<usize> = text.split('-').map(str::len).collect();
     parts == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
@@ -55,7 +55,7 @@ impl Api<'_> {
         Url::parse(target).map_err(wrong)?.join(path).map_err(wrong)
     }
 
-    /// What is there, or nothing if the platform has no such page; that it is in trouble is an
+    /// Returns a page, or nothing if the platform does not have it; a failure of the platform is an
     /// error.
     fn json_if_any(&self, path: &str) -> Result<Json, Failure> {
         match json(self.http.get(&self.url(path)?, None, &[])?) {
@@ -66,7 +66,7 @@ impl Api<'_> {
         }
     }
 
-    /// Asks the platform where its servers are.
+    /// Asks the platform for its servers.
     ///
     /// # Errors
     /// If it does not answer.
@@ -90,7 +90,7 @@ impl Api<'_> {
         Ok(links)
     }
 
-    /// The GUID of an app in a space.
+    /// Looks up the GUID of an app in a space.
     ///
     /// # Errors
     /// If there is no such app.
@@ -116,7 +116,7 @@ impl Api<'_> {
         guid.map(str::to_owned).ok_or_else(|| Failure::NotFound(format!("App '{name}' not found.")))
     }
 
-    /// The GUID of a space, in an org that is named or in the one that cf targets.
+    /// Looks up the GUID of a space, in a given org or in the one that cf targets.
     ///
     /// # Errors
     /// If there is no such space or org.
@@ -145,7 +145,7 @@ impl Api<'_> {
         first("/v3/spaces", &query, format!("Space '{name}'"))
     }
 
-    /// GUID and name of the apps with those GUIDs, as far as the token's owner may know them.
+    /// Returns GUIDs and names of the apps with these GUIDs, as far as the token permits.
     ///
     /// # Errors
     /// If the platform does not answer.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The apps that are read: a GUID for each name.
+//! The apps to read, with a GUID for each name.
 
 use heka_core::report::{self, Stop};
 
@@ -12,18 +12,18 @@ use crate::session::Session;
 pub(crate) struct App {
     /// Its GUID, or the source's name.
     pub(crate) id: String,
-    /// As it was named.
+    /// The name that the user gave.
     pub(crate) name: String,
-    /// Why it may not exist.
+    /// The reason why it may not exist.
     pub(crate) doubt: Option<Doubt>,
 }
 
-/// Why a source may not exist.
+/// The reason why a source may not exist.
 #[derive(Clone, Debug)]
 pub(crate) struct Doubt {
-    /// What the platform says.
+    /// The platform's answer.
     pub(crate) words: String,
-    /// It was asked.
+    /// Whether the platform was asked.
     pub(crate) is_lookup: bool,
 }
 
@@ -38,17 +38,18 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lookup<'a> {
     pub(crate) place: &'a Place,
-    /// The platform may be asked: it is known, and may see the token.
+    /// Whether the platform may be asked: it is known, and may see the token.
     pub(crate) may_ask: bool,
-    /// What is no app's name may be that of a source, where other sources are kept.
+    /// Whether a name that is not an app's may be that of another source, on servers that have
+    /// other sources.
     pub(crate) may_be_source: bool,
 }
 
 impl Lookup<'_> {
-    /// The apps of those names or GUIDs.
+    /// Looks up the apps with these names or GUIDs.
     ///
     /// # Errors
-    /// If one is not there, or the platform does not answer.
+    /// If one does not exist, or the platform does not answer.
     pub(crate) fn find(&self, session: &Session, names: &[String]) -> Result<Vec<App>, Failure> {
         let Place { org, space } = self.place;
         if !self.may_ask && space.is_some() {

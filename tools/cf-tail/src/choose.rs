@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which generation of servers is spoken to: the one that is asked for, else the youngest that is
-//! known and answers.
+//! Chooses the generation of servers: the requested one, otherwise the newest that is known and
+//! answers.
 
 use std::cell::Cell;
 
@@ -32,33 +32,33 @@ pub(crate) enum Via {
     V1,
     /// The RLP gateway (log-stream)
     Rlp,
-    /// log-cache
+    /// The request, independent of the server.
     LogCache,
 }
 
-/// What is wanted, of whichever server.
+/// The server, if given.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) via: Via,
     /// The server, if it is named.
     pub(crate) endpoint: Option<String>,
-    /// The apps.
+    /// The firehose subscription.
     pub(crate) apps: Vec<App>,
-    /// The firehose's subscription.
+    /// How much of the past to request from log-cache.
     pub(crate) firehose: Option<String>,
-    /// How much of the past to ask log-cache for.
+    /// Kinds that the server must support.
     pub(crate) past: Past,
-    /// Kinds that the server must have.
+    /// Whether only the past is requested.
     pub(crate) kinds: Vec<Kind>,
-    /// Nothing else than the past is wanted.
-    pub(crate) is_past: bool,
-}
-
-impl Choice {
     /// Finds the server.
     ///
     /// # Errors
     /// If none is known.
+    pub(crate) is_past: bool,
+}
+
+impl Choice {
+    /// Only servers known without asking: this is the usual case, and fast.
     pub(crate) fn server(&self, session: &Session) -> Result<Box<dyn Server>, Failure> {
         if self.via != Via::Auto {
             return self.named(session, self.via);
@@ -75,7 +75,7 @@ impl Choice {
         }
         let config = &session.config;
         if config.log_cache.is_some() {
-            // Only what is known without asking: this is the usual way, and it is quick.
+            // Returns log-cache, or otherwise the RLP gateway.
             let known = [Via::LogCache, Via::V1];
             let count = if config.doppler.is_some() { 2 } else { 1 };
             return self.first_of(session, known.get(..count).unwrap_or(&known));
@@ -109,7 +109,7 @@ impl Choice {
         }
     }
 
-    /// log-cache, or else the RLP gateway.
+    /// Returns the GUIDs of the apps.
     fn by_http(&self, session: &Session) -> Result<Box<dyn Server>, Failure> {
         let cache = self.cache(session)?;
         if cache.client().answers(session)? {
@@ -147,12 +147,12 @@ impl Choice {
         })
     }
 
-    /// The GUIDs of the apps.
+    /// Returns the app, where only one can be read.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.apps.iter().map(|app| app.id.clone()).collect()
     }
 
-    /// The app, where only one can be read.
+    /// Rejects kinds that a server does not have.
     fn one_app(&self) -> Result<String, Failure> {
         match self.apps.as_slice() {
             [app] => Ok(app.id.clone()),
@@ -164,7 +164,10 @@ impl Choice {
         }
     }
 
-    /// What a kind of server has nothing of is no question to it.
+    /// Returns the apps in log-cache.
+    ///
+    /// # Errors
+    /// If none is known.
     fn refuse_kinds(&self, via: Via) -> Result<(), Failure> {
         let has = |kind: &Kind| match via {
             Via::Legacy => *kind == Kind::Log,
@@ -182,7 +185,7 @@ impl Choice {
         Err(Stop::usage(format_args!("--type {missing}: {name} {what} none of this kind")).into())
     }
 
-    /// The apps in log-cache.
+    /// Returns log-cache, whatever it contains.
     ///
     /// # Errors
     /// If none is known.
@@ -194,19 +197,17 @@ impl Choice {
         Ok(Cache::new(Client::new(base), self.apps.clone(), self.past))
     }
 
-    /// log-cache, whatever it keeps.
-    ///
-    /// # Errors
-    /// If none is known.
-    pub(crate) fn cache_client(&self, session: &Session) -> Result<Client, Failure> {
-        Ok(Client::new(self.base(session, Via::LogCache, false)?))
-    }
-
-    /// What the apps' instances use, from the server that is known to have it: a traffic
+    /// Returns the resource usage of the apps' instances, from a server known to have it: a traffic
     /// controller, until 2022, or log-cache.
     ///
     /// # Errors
     /// If none answers.
+    pub(crate) fn cache_client(&self, session: &Session) -> Result<Client, Failure> {
+        Ok(Client::new(self.base(session, Via::LogCache, false)?))
+    }
+
+    /// Returns the log-cache beside a streaming server, if the configuration names one, or the
+    /// platform, which is queried by `ask`.
     pub(crate) fn container_metrics(&self, session: &Session) -> Result<Recent, Failure> {
         let from_cache = || self.cache(session)?.container_metrics(session);
         let from_controller = || {
@@ -232,8 +233,8 @@ impl Choice {
         }
     }
 
-    /// The log-cache beside a server that streams, if the configuration names one, or the
-    /// platform, which is asked by `ask`.
+    /// Whether a server in the configuration may see the token: beside a server given by the user,
+    /// it could belong to another platform.
     fn cache_beside(&self, session: &Session, ask: Option<AskLinks>) -> Option<Cache> {
         let known = match &session.config.log_cache {
             Some(known) if self.may_see_token(session, known) => known.clone(),
@@ -246,8 +247,7 @@ impl Choice {
         is_known.then(|| Cache::new(Client::new(base), self.apps.clone(), self.past))
     }
 
-    /// Whether a server of the configuration may see the token: beside a server that was named it
-    /// could be another platform's.
+    /// A URL that is rejected because of its password is not repeated.
     pub(crate) fn may_see_token(&self, session: &Session, configured: &str) -> bool {
         session.access.borrow().is_configured()
             || self
@@ -278,7 +278,7 @@ impl Choice {
                 link.ok_or_else(|| unknown("the platform names no such server"))?
             }
         };
-        // A URL that is refused for its password is not repeated.
+        // Queries a platform for its servers.
         let subject = match text.contains('@') {
             true => "the server's URL",
             false => &text,
@@ -302,18 +302,18 @@ impl Choice {
     }
 }
 
-/// How a platform is asked where its servers are.
+/// Servers to try in turn, until one answers.
 type AskLinks = fn(&Session) -> Result<Links, Failure>;
 
 fn unknown(what: &str) -> Failure {
     Stop::usage(format_args!("{what}: 'cf api' and 'cf login' set it, or --endpoint")).into()
 }
 
-/// Servers to try in turn, until one is there.
+/// Whether one has answered, which is kept from then on.
 struct Ladder {
     servers: Vec<Box<dyn Server>>,
     at: Cell<usize>,
-    /// One has answered: it stays, whatever happens to it.
+    /// The next attempt begins with the newest again.
     has_settled: Cell<bool>,
 }
 
@@ -327,7 +327,7 @@ impl Ladder {
         mut attempt: impl FnMut(&'a dyn Server) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         if !self.has_settled.get() {
-            // Another try begins with the youngest again.
+            // No such server here: there may be an older one.
             self.at.set(0);
         }
         loop {

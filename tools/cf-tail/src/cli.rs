@@ -49,7 +49,7 @@ pub(crate) struct Cli {
     common: Common,
 }
 
-/// Which server.
+/// The server.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Server options")]
 struct ServerArgs {
@@ -79,7 +79,7 @@ struct ServerArgs {
     max_message: usize,
 }
 
-/// In which form.
+/// The form of the output.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output options")]
 struct FormArgs {
@@ -130,35 +130,35 @@ impl Tool for Cli {
     }
 }
 
-/// How the output is written.
+/// The form of the output.
 #[derive(Debug)]
 pub(crate) struct FormPlan {
     pub(crate) form: Form,
     pub(crate) null: bool,
     pub(crate) cf_style: Option<CfStyle>,
     pub(crate) raw: bool,
-    /// The character that replaces a newline in payloads.
+    /// The character to replace by a newline in payloads.
     pub(crate) new_line: Option<char>,
     pub(crate) zone: TimeZone,
-    /// Most bytes to keep for a slow reader.
+    /// Maximum number of bytes kept for a slow reader.
     pub(crate) buffer: usize,
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The apps as they were named.
+    /// The apps as the user named them.
     pub(crate) names: Vec<String>,
     /// Where they are.
     pub(crate) place: Place,
-    /// Which server; its apps are not looked up yet.
+    /// The server; its apps have not been looked up.
     pub(crate) choice: Choice,
     pub(crate) task: Task,
     pub(crate) sort: bool,
     pub(crate) lines: Option<usize>,
     pub(crate) max_count: Option<u64>,
     pub(crate) filter: Filter,
-    /// The filter's expression for names of metrics.
+    /// The expression for names of metrics.
     pub(crate) name_filter: Option<String>,
     pub(crate) form: FormPlan,
     pub(crate) access: AccessPlan,
@@ -212,7 +212,7 @@ impl Cli {
         })
     }
 
-    /// The apps as they are named.
+    /// Returns the apps as named.
     fn names(&self, task: &Task) -> Result<Vec<String>, Stop> {
         if self.server.firehose.is_some() {
             return Ok(Vec::new());
@@ -234,7 +234,7 @@ impl Cli {
     }
 }
 
-/// The delays of noaa, but no retry that was not asked for.
+/// Returns the delays of noaa, without retries unless requested.
 fn backoff() -> Backoff {
     Backoff {
         delay: Duration::from_millis(500),
@@ -272,7 +272,7 @@ impl FormArgs {
     }
 }
 
-/// One character, or `\\uXXXX` (a value parser).
+/// Parses one character, or `\\uXXXX` (a value parser).
 fn parse_char(text: &str) -> Result<char, String> {
     let mut chars = text.chars();
     if let (Some(only), None) = (chars.next(), chars.next()) {
@@ -283,7 +283,7 @@ fn parse_char(text: &str) -> Result<char, String> {
     code.and_then(char::from_u32).ok_or_else(wrong)
 }
 
-/// What Go's `ParseBool` takes.
+/// Parses what Go's `ParseBool` accepts.
 fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A shell command that prints a token. A signal ends the wait for it, and so does a time limit.
+//! A shell command that prints a token. Signals and a time limit end the wait for it.
 
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
@@ -14,17 +14,17 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// How long a command may take: somebody may have to answer a question.
+/// Time limit for a command: somebody may have to answer a prompt.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Most that it may print, in bytes.
+/// Maximum output in bytes.
 const MAX_OUTPUT: usize = 1 << 20;
-/// Between two looks whether a command that has closed its output has ended.
+/// Interval of checks whether a command that has closed its output has exited.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The last line that a command prints on its standard output; some print hints before it.
+/// Returns the last line of a command's standard output; some commands print hints before it.
 ///
 /// # Errors
-/// If it fails, prints no text or takes too long, or a signal came.
+/// If it fails, prints no text or takes too long, or a signal.
 pub(crate) fn output(line: &str) -> Result<Zeroizing<String>, Failure> {
     let mut child = Command::new("/bin/sh")
         .args(["-c", line])
@@ -36,7 +36,7 @@ pub(crate) fn output(line: &str) -> Result<Zeroizing<String>, Failure> {
         .map_err(|error| failed(error.cause()))?;
     let gathered = gather(&mut child);
     if gathered.is_err() {
-        // It may have ended just now; either way it leaves no process behind.
+        // It may have exited just now; either way no process is left behind.
         let _ = child.kill();
         let _ = child.wait();
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! cf's own `config.json`: endpoints, tokens and what is targeted.
+//! cf's own `config.json`: endpoints, tokens and targets.
 //!
-//! Keys are read whatever their case, as Go does; versions 3 and 4 of the file are the same to us.
+//! Keys are case-insensitive, as in Go; versions 3 and 4 of the file are treated alike.
 
 use std::fs::{File, Permissions};
 use std::io::Write as _;
@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
-/// What the file says. What it does not say is absent, as is what is empty there.
+/// The contents of the file. Empty values are treated as absent.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
-    /// Where it is.
+    /// The path of the file.
     pub(crate) path: PathBuf,
     pub(crate) target: Option<String>,
     pub(crate) uaa: Option<String>,
@@ -42,12 +42,12 @@ pub(crate) struct Config {
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Secret,
-    /// Where the UAA is, if not where the configuration says.
+    /// URL of the UAA, if it differs from the configuration.
     pub(crate) uaa: Option<String>,
 }
 
 impl Config {
-    /// The same for a client of its own, instead of who has logged in.
+    /// Returns the configuration for a client of its own, instead of the user who has logged in.
     pub(crate) fn for_client(self, client: Client) -> Self {
         Self {
             uaa: client.uaa.or(self.uaa),
@@ -60,7 +60,7 @@ impl Config {
         }
     }
 
-    /// Reads the file below `home`, if there is one.
+    /// Reads the file below `home`, if it exists.
     ///
     /// # Errors
     /// If it cannot be read, is not JSON, or others can read it too (unless `force`).
@@ -102,16 +102,16 @@ impl Config {
         }
     }
 
-    /// The refresh token that is in the file now: another cf may have logged in since.
+    /// Returns the refresh token currently in the file: another cf may have logged in since.
     pub(crate) fn stored_refresh_token(&self) -> Option<Secret> {
         let text = read_private(&self.path, true).ok()?;
         Self::from_object(PathBuf::new(), &parse(&text).ok()?).refresh_token
     }
 
-    /// Stores new tokens in the file: all else in it stays, and nobody ever sees half of it.
+    /// Stores new tokens in the file atomically; everything else in it is kept.
     ///
     /// # Errors
-    /// The system's.
+    /// Any I/O error.
     pub(crate) fn save_tokens(
         &self,
         access: &Secret,
@@ -135,7 +135,7 @@ impl Config {
     }
 }
 
-/// Locks the file for this process, also if another one replaces it meanwhile.
+/// Locks the file, even if another process replaces it meanwhile.
 fn lock(path: &Path) -> std::io::Result<File> {
     loop {
         let file = File::open(path)?;
@@ -146,7 +146,7 @@ fn lock(path: &Path) -> std::io::Result<File> {
     }
 }
 
-/// Replaces a file at once, readable by its owner alone.
+/// Replaces a file atomically, readable only by its owner.
 fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let new = Replacement::new(path, 0o600)?;
     new.file().set_permissions(Permissions::from_mode(0o600))?;
@@ -162,7 +162,7 @@ fn parse(text: &str) -> Result<Map<String, Json>, String> {
     }
 }
 
-/// A member, whatever its case.
+/// Returns a member, ignoring case.
 fn find<'a>(object: &'a Map<String, Json>, name: &str) -> Option<&'a Json> {
     object.get(name).or_else(|| {
         object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -174,11 +174,11 @@ fn replace(object: &mut Map<String, Json>, name: &str, secret: &Secret) {
     object.insert(key.unwrap_or_else(|| name.to_owned()), Json::from(secret.reveal()));
 }
 
-/// Reads a file that holds a secret: one that others know or can change is refused, or with `force`
-/// warned of.
+/// Reads a file with a secret: a file that others can read or change is rejected, or with `force`
+/// only warned of.
 ///
 /// # Errors
-/// That, or that it is no text.
+/// If it is rejected, or not text.
 pub(crate) fn read_private(path: &Path, force: bool) -> Result<Zeroizing<String>, Stop> {
     let exposed = if force { Exposed::Accept } else { Exposed::Refuse };
     secret::text(path, read_secret(path, exposed)?)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! URLs of servers, and of what is asked of them.
+//! URLs of servers and requests.
 
 use url::Url;
 
-/// A server's URL in the scheme that is needed: `ws` and `http` are the same place, and so are
-/// `wss` and `https`.
+/// Parses a server's URL and converts it to the required scheme: `ws` and `http` are the same
+/// place, as are `wss` and `https`.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse(text: &str, web_socket: bool) -> Result<Url, String> {
     let (scheme, rest) = text
         .split_once("://")
@@ -28,8 +28,8 @@ pub(crate) fn parse(text: &str, web_socket: bool) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Whether two URLs are of servers of one platform: the same host, or names that differ in their
-/// first part only, such as `api.sys.example.com` and `doppler.sys.example.com`.
+/// Whether two URLs belong to servers of one platform: the same host, or names that differ only in
+/// their first label, such as `api.sys.example.com` and `doppler.sys.example.com`.
 pub(crate) fn are_neighbours(one: &str, other: &str) -> bool {
     let host = |text| Some(parse(text, false).ok()?.host()?.to_owned());
     let parent = |host: &url::Host| match host {
@@ -43,7 +43,7 @@ pub(crate) fn are_neighbours(one: &str, other: &str) -> bool {
     one == other || parent(&one).is_some_and(|domain| Some(domain) == parent(&other))
 }
 
-/// `base` with `segments` added to its path, each escaped, and a slash behind them if `slash`.
+/// Returns `base` with `segments` added to its path, each escaped, followed by a slash if `slash`.
 pub(crate) fn at(base: &Url, segments: &[&str], slash: bool) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -55,7 +55,7 @@ pub(crate) fn at(base: &Url, segments: &[&str], slash: bool) -> Url {
     url
 }
 
-/// A URL for people: without what is asked.
+/// Returns a URL for people, without its query.
 pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);

@@ -1,63 +1,63 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What can go wrong between us and a server, in words that people know from cf, and whether
-//! another try could help.
+//! Failures in talking to a server, in the wording that people know from cf, and whether a retry
+//! could help.
 
 use std::time::Duration;
 
 use heka_core::net::{DialError, Fault, FaultKind};
 use heka_core::report::{self, Status, Stop};
 
-/// Most of a server's own words that is repeated.
+/// Maximum length of a server's message that is repeated.
 const MAX_WORDS: usize = 1024;
 
-/// Why a server did not give what was asked for, or stopped to.
+/// The reason why a server did not, or no longer, provide what was requested.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// A signal, or a reader that is gone: nothing to do with the server.
+    /// A signal, or a reader that has gone: not related to the server.
     Stopped(Stop),
     /// No connection, or a broken one.
     Broken(Fault),
-    /// 401: the server's words.
+    /// 401: the server's message.
     Unauthorized(String),
-    /// There is no token that could be used, nor a way to get one.
+    /// There is no usable token, nor a way to obtain one.
     NoToken(String),
     /// 403 or 404, or no such app.
     NotFound(String),
-    /// The platform's router has nothing behind it, in its own words.
+    /// The platform's router has no server for the host; its own message.
     NoRoute(String),
     /// 400.
     BadRequest(String),
-    /// An answer that makes no sense.
+    /// An invalid answer.
     BadResponse(String),
     /// Any other status.
     Refused {
         /// The status.
         status: u16,
-        /// The server's words.
+        /// The server's message.
         words: String,
-        /// When it wants to be asked again.
+        /// The requested delay before a retry.
         after: Option<Duration>,
     },
-    /// The server ends the stream to have it begun anew.
+    /// The server ended the stream so that it is opened again.
     Renew,
     /// A stream ended.
     Ended {
-        /// How, in words.
+        /// A description.
         how: String,
-        /// Whether it ended as streams do that have done their work.
+        /// Whether it ended normally.
         in_order: bool,
-        /// Whether it is worth to begin again.
+        /// Whether it is worth opening again.
         again: bool,
     },
 }
 
 impl Failure {
-    /// A broken connection.
+    /// Creates a failure for a broken connection.
     pub(crate) fn broken(kind: FaultKind, cause: impl std::fmt::Display) -> Self {
         Self::Broken(Fault::new(kind, cause))
     }
 
-    /// What an HTTP status means.
+    /// Creates the failure for an HTTP status.
     pub(crate) fn of_status(status: u16, body: &[u8], after: Option<Duration>) -> Self {
         let words = shown(body);
         match status {
@@ -68,8 +68,8 @@ impl Failure {
         }
     }
 
-    /// The same of a path that a server may not have: a status that another try will not change
-    /// means that it has not.
+    /// Interprets the failure of a path that a server may not have: a permanent status means that
+    /// it does not.
     pub(crate) fn of_path(self, path: &str) -> Self {
         let words = format!("{path} path not found or has issues");
         match self {
@@ -85,7 +85,7 @@ impl Failure {
         }
     }
 
-    /// The same, where a router may have answered instead of the server.
+    /// Interprets the failure of an answer that may come from a router instead of the server.
     pub(crate) fn of_answer(
         status: u16,
         router_error: Option<&str>,
@@ -98,12 +98,12 @@ impl Failure {
         }
     }
 
-    /// Whether it is what a server may answer for a while that has given what was asked before.
+    /// Whether it may be temporary for a server that has answered before.
     pub(crate) fn may_pass(&self) -> bool {
         self.is_worth_retrying() || matches!(self, Self::Unauthorized(_) | Self::NotFound(_))
     }
 
-    /// Whether it may be different after a while.
+    /// Whether a retry may succeed.
     pub(crate) fn is_worth_retrying(&self) -> bool {
         match self {
             Self::Broken(_) | Self::Renew | Self::NoRoute(_) => true,
@@ -113,7 +113,7 @@ impl Failure {
         }
     }
 
-    /// What kind of failure it is.
+    /// Returns the kind of failure.
     pub(crate) fn kind(&self) -> FaultKind {
         match self {
             Self::Broken(fault) => fault.kind,
@@ -127,7 +127,7 @@ impl Failure {
         }
     }
 
-    /// How long the server asks to wait.
+    /// Returns the requested delay before a retry.
     pub(crate) fn wait_wanted(&self) -> Option<Duration> {
         match self {
             Self::Refused { after, .. } => *after,
@@ -135,7 +135,7 @@ impl Failure {
         }
     }
 
-    /// Its exit status.
+    /// Returns the exit status.
     fn status(&self) -> Status {
         match self {
             Self::Unauthorized(_) | Self::NoToken(_) => Status::Unauthorized,
@@ -146,7 +146,7 @@ impl Failure {
         }
     }
 
-    /// As the end of the tool. `server` is what kind of server that is, `url` where.
+    /// Converts to the end of the tool. `server` is the kind of server, `url` its address.
     pub(crate) fn into_stop(self, server: &str, url: &str) -> Stop {
         let (status, kind) = (self.status(), self.kind());
         let asking = format!(
@@ -210,13 +210,13 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// A server's words as they may be shown: not too many, no bytes that are none, and without what
-/// looks like a token.
+/// Returns a server's message in presentable form: shortened, as valid text, and without anything
+/// that looks like a token.
 pub(crate) fn shown(body: &[u8]) -> String {
     let start = body.get(..MAX_WORDS).unwrap_or(body);
     let text = match std::str::from_utf8(start) {
         Ok(text) => text,
-        // A character that the limit cuts is omitted.
+        // A character cut by the limit is omitted.
         Err(error) if error.error_len().is_none() => {
             std::str::from_utf8(start.get(..error.valid_up_to()).unwrap_or_default())
                 .unwrap_or_default()

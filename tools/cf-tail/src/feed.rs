@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A stream of envelopes over a WebSocket: the legacy server's and the traffic controller's.
+//! A stream of envelopes over a WebSocket: that of the legacy server and of the traffic controller.
 
 use std::time::{Duration, Instant};
 
@@ -23,26 +23,26 @@ use crate::parts::Recent;
 use crate::session::Session;
 use crate::token::Token;
 
-/// What keeps the connection to a legacy server alive.
+/// Keeps the connection to a legacy server alive.
 const KEEP_ALIVE: &[u8] = b"I'm alive!";
-/// The interval of pings, and the timeout for anything to arrive.
+/// Interval of pings, and the timeout for anything to arrive.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A stream to open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Feed<'a> {
-    /// Where, and what is asked for.
+    /// Its URL.
     pub(crate) url: &'a Url,
     /// The Origin header.
     pub(crate) origin: &'a str,
-    /// Reads a message.
+    /// Decodes a message.
     pub(crate) decode: fn(Bytes) -> Result<Envelope, Unreadable>,
-    /// Time between frames that say we are alive.
+    /// Interval of keepalive frames.
     pub(crate) keepalive: Option<Duration>,
-    /// The server ends it in order when it has done its work, and for nothing else.
+    /// Whether the server ends it normally only when its work is done.
     pub(crate) has_end: bool,
-    /// Where what was missed is.
+    /// The cache for missed envelopes.
     pub(crate) past: Option<&'a Cache>,
 }
 
@@ -78,7 +78,7 @@ impl Feed<'_> {
             ping_interval: Some(PING_INTERVAL),
             ping_timeout: Some(PING_TIMEOUT),
             idle_timeout: session.limits.idle,
-            // What the reader does not take is dropped by the sink, so that pings are always seen.
+            // The sink drops what the reader does not accept, so that pings are always noticed.
             max_backlog: usize::MAX,
             // Servers of these formats have sent protobuf in text frames.
             text_as_binary: true,
@@ -96,7 +96,7 @@ impl Feed<'_> {
         })
     }
 
-    /// Takes what comes until the stream ends.
+    /// Processes envelopes until the stream ends.
     ///
     /// # Errors
     /// Always: how it ended.
@@ -126,7 +126,7 @@ impl Feed<'_> {
         }
     }
 
-    /// Gathers what comes until the stream ends.
+    /// Collects envelopes until the stream ends.
     ///
     /// # Errors
     /// Always: how it ended.
@@ -150,7 +150,7 @@ impl Feed<'_> {
         }
     }
 
-    /// What the end of the stream means.
+    /// Interprets the end of the stream.
     fn ended(&self, closed: &ws::Closed) -> Failure {
         let in_order = matches!(closed.code, 1000 | 1005);
         let again = matches!(closed.code, 1001 | 1006 | 1011 | 1012 | 1013 | 1014);
@@ -175,7 +175,7 @@ impl Feed<'_> {
         }
     }
 
-    /// Says good-bye to the server, and takes what it sends before its own.
+    /// Closes the connection, and processes what the server sends before its own close.
     fn leave(
         &self,
         session: &Session,
@@ -202,7 +202,7 @@ impl Feed<'_> {
     }
 }
 
-/// What an answer means that opens no stream.
+/// Interprets an answer that opens no stream.
 fn refused(refusal: &Refusal, trace: bool) -> Failure {
     if trace {
         report::plain(format_args!("WEBSOCKET RESPONSE: {} {}", refusal.status, refusal.reason));

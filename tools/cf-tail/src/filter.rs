@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which envelopes are wanted.
+//! Selects envelopes.
 
 use clap::ValueEnum;
 use heka_core::codec::regular::Regular;
 
 use crate::envelope::{Content, Envelope, Kind, Stream, Value};
 
-/// What must hold for an envelope to be written.
+/// The conditions for an envelope to be written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    /// Beginnings of source types, in any case; none is all.
+    /// Prefixes of source types, case-insensitive; all if empty.
     pub(crate) sources: Vec<String>,
-    /// Where the app wrote it.
+    /// The stream that the app wrote to.
     pub(crate) stream: Option<StreamName>,
-    /// Kinds; none is all.
+    /// Kinds; all if empty.
     pub(crate) kinds: Vec<Kind>,
-    /// Names of metrics; without one, also what has no name.
+    /// Names of metrics; if absent, unnamed envelopes are selected too.
     pub(crate) name: Option<Regular>,
-    /// From then on, in nanoseconds since 1970.
+    /// Start of the time range, in nanoseconds since 1970.
     pub(crate) start: Option<i64>,
-    /// Before then.
+    /// End of the time range, exclusive.
     pub(crate) end: Option<i64>,
 }
 
-/// The streams that an app can write to.
+/// The output streams of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StreamName {
     /// Standard output
@@ -33,7 +33,7 @@ pub(crate) enum StreamName {
 }
 
 impl Filter {
-    /// Whether an envelope is wanted.
+    /// Whether an envelope is selected.
     pub(crate) fn takes(&self, envelope: &Envelope) -> bool {
         (self.kinds.is_empty() || self.kinds.iter().any(|kind| envelope.is(*kind)))
             && self.start.is_none_or(|start| envelope.timestamp >= start)
@@ -63,7 +63,8 @@ impl Filter {
         }
     }
 
-    /// `APP` includes `APP/PROC/WEB`: whole parts of the name count.
+    /// Whether the source type is selected. `APP` includes `APP/PROC/WEB`: only whole parts of the
+    /// name match.
     fn takes_source(&self, envelope: &Envelope) -> bool {
         if self.sources.is_empty() {
             return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a server has kept, what it says from now on, and the two joined; again after a connection
-//! was lost, where that is worth it.
+//! Reads what a server has kept, what it sends from now on, or both joined; again after a
+//! connection was lost, where that is useful.
 
 use std::time::{Duration, Instant};
 
@@ -14,28 +14,28 @@ use crate::selection::Follow;
 use crate::server::Server;
 use crate::session::Session;
 
-/// A stream that lived this long was healthy: what follows is a new failure.
+/// A stream of this duration was healthy: its end counts as a new failure.
 const HEALTHY: Duration = Duration::from_secs(30);
-/// Before a stream that the server ended in order is begun anew.
+/// Delay before reopening a stream that the server ended normally.
 const BREATH: Duration = Duration::from_secs(1);
 
 /// The logs of one server.
 pub(crate) struct Logs<'a> {
     pub(crate) session: &'a Session,
     pub(crate) server: &'a dyn Server,
-    /// Whose logs.
+    /// The sources of the logs.
     pub(crate) sources: Vec<String>,
-    /// Sort what is kept by time.
+    /// Whether to sort the kept messages by time.
     pub(crate) sort: bool,
-    /// How many of what is kept.
+    /// Maximum number of kept messages.
     pub(crate) lines: Option<usize>,
 }
 
 impl Logs<'_> {
-    /// Writes what is kept if `recent`, then what is new if that is to be followed.
+    /// Writes kept messages if `recent`, then new ones if following.
     ///
     /// # Errors
-    /// How it ended; `Said` when that has been reported.
+    /// How it ended; `Said` if that has been reported.
     pub(crate) fn write(
         &self,
         recent: bool,
@@ -77,7 +77,7 @@ impl Logs<'_> {
                 }
                 Err(failure) => failure,
             };
-            // However long it takes to fail to open, it has not lived.
+            // However long it takes to fail to open, it was not healthy.
             let lived = opened.map_or(Duration::ZERO, |opened| opened.elapsed());
             if lived >= HEALTHY {
                 redial.reset();
@@ -90,8 +90,8 @@ impl Logs<'_> {
         }
     }
 
-    /// Opens the stream, then writes what came before it: what is kept, or what was missed. In this
-    /// order nothing falls between the two.
+    /// Opens the stream, then writes what came before it: kept or missed messages. In this order
+    /// nothing is lost between the two.
     fn open(
         &self,
         intake: &mut Intake,
@@ -103,7 +103,7 @@ impl Logs<'_> {
         report::announce(format_args!("{}: connected ({})", self.server.url(), self.server.name()));
         if let Err(failure) = self.catch_up(intake, recent, status) {
             if matches!(failure, Failure::Stopped(Stop::Signal(_))) {
-                // The stream sees the signal too, and takes leave of the server.
+                // The stream notices the signal too, and closes the connection.
                 let _: Failure = live(intake);
             }
             return Err(failure);
@@ -142,7 +142,7 @@ impl Logs<'_> {
         stopped.map_or(Ok(Status::failed_if(recent.is_cut)), |stop| Err(Failure::Stopped(stop)))
     }
 
-    /// Writes what was logged while nobody listened, where the server still has it.
+    /// Writes what was logged while disconnected, if the server still has it.
     fn fill_gap(&self, intake: &mut Intake) -> Result<(), Failure> {
         match self.server.fill(self.session, intake) {
             Ok(()) => Ok(()),
@@ -160,7 +160,7 @@ impl Logs<'_> {
         Intake::new(self.sources.clone(), self.session.limits.delay, remembers)
     }
 
-    /// Waits until the next attempt is due, or returns why there is none.
+    /// Waits for the next attempt, or returns why there is none.
     fn wait_for_next(
         &self,
         failure: Failure,
@@ -172,7 +172,7 @@ impl Logs<'_> {
     ) -> Result<(), Stop> {
         let url = self.server.url();
         let pause = match &failure {
-            // At once, but not in a circle.
+            // Immediately, but not in a tight loop.
             Failure::Renew => Some(BREATH.saturating_sub(lived)),
             Failure::Ended { in_order: true, .. } if follow == Follow::Forever => Some(BREATH),
             _ => None,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a server of Cloud Foundry may send, for the fuzz targets.
+//! The input from Cloud Foundry servers, for the fuzz targets.
 
 #![cfg(feature = "fuzzing")]
 #![expect(dead_code, reason = "the parsers alone are used")]
@@ -11,8 +11,8 @@ mod sse;
 use bytes::Bytes;
 use prost::Message as _;
 
-/// Server-sent events: the pieces in which they come do not matter, and no event is longer than its
-/// limit.
+/// Parses server-sent events: the result does not depend on the pieces in which they arrive, and no
+/// event exceeds its limit.
 pub fn sse(input: &[u8]) {
     const LIMIT: usize = 1 << 12;
     let read = |piece: usize| {
@@ -27,7 +27,7 @@ pub fn sse(input: &[u8]) {
     assert!(lens().sum::<usize>() <= input.len(), "more than came");
 }
 
-/// A body of several parts, and the name of their boundary in the first line.
+/// Parses a multipart body, with the boundary in the first line.
 pub fn multipart(input: &[u8]) {
     const LIMIT: usize = 1 << 12;
     let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
@@ -50,7 +50,7 @@ pub fn multipart(input: &[u8]) {
     let sum: usize = whole.0.iter().map(Bytes::len).sum();
     assert!(sum <= body.len(), "more than came");
     let pieces = read(3);
-    // Only whether a part is over the limit depends on how much of it is there at once.
+    // Whether a part exceeds the limit may depend only on how much of it is available at once.
     let is_over =
         |read: &(Vec<Bytes>, Option<String>)| read.1.as_deref() == Some("a part is over the limit");
     if !is_over(&whole) && !is_over(&pieces) {
@@ -74,7 +74,7 @@ impl std::io::Read for Pieces<'_> {
     }
 }
 
-/// An envelope of each generation; the first byte says of which.
+/// Decodes an envelope of a generation selected by the first byte.
 pub fn envelope(input: &[u8]) {
     let Some((generation, rest)) = input.split_first() else { return };
     let bytes = || Bytes::copy_from_slice(rest);

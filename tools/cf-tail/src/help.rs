@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the help of cf-tail has beside its flags.
+//! The help of cf-tail beyond its flags.
 
 use heka_core::cli::Help;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! HTTP requests: ureq's protocol over our own connections, so that proxies, TLS, time limits and
-//! signals are the same as everywhere, and the output goes on while a server is waited for.
+//! HTTP requests: ureq's protocol over the tools' own connections, so that proxies, TLS, time
+//! limits and signals work as everywhere, and output continues while waiting for a server.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -17,32 +17,32 @@ use crate::secret::Secret;
 use crate::token::Token;
 use crate::wire::{Anywhere, Line, Wires};
 
-/// Most of an answer that is read where a document is expected.
+/// Maximum size of a document in bytes.
 const MAX_DOCUMENT: u64 = 64 << 20;
-/// The header by which the platform's router says that it was itself that answered.
+/// Header by which the platform's router says that the response is its own.
 pub(crate) const ROUTER_ERROR: &str = "x-cf-routererror";
-/// How many redirects are followed, on the same server only.
+/// Maximum number of redirects, only within the same server.
 const MAX_REDIRECTS: usize = 5;
 
 /// Makes requests.
 #[derive(Debug)]
 pub(crate) struct Http {
     agent: Agent,
-    /// Uses each connection once: what must not be asked twice cannot be asked on one that the
-    /// server may just be closing.
+    /// Uses each connection once: a request that must not be repeated cannot be made on a
+    /// connection that the server may be closing.
     once: Agent,
     line: Line,
-    /// For a request and the whole of its answer.
+    /// Time limit for a request and its whole response.
     limit: Option<Duration>,
     trace: bool,
     has_answered: Cell<bool>,
-    /// How far the clock of who answered is ahead of ours, in nanoseconds.
+    /// Difference between the server's clock and the local one, in nanoseconds.
     ahead: Cell<i64>,
 }
 
-/// An answer whose body has not been read.
+/// A response whose body has not been read.
 pub(crate) struct Answer {
-    /// The status.
+    /// The status code.
     pub(crate) status: u16,
     headers: HeaderMap,
     body: BodyReader<'static>,
@@ -50,8 +50,8 @@ pub(crate) struct Answer {
 }
 
 impl Http {
-    /// Over `line`; an answer must begin within `patience` and, unless it is a stream, be whole
-    /// within `limit`.
+    /// Creates a client over `line`. A response must begin within `patience` and, unless it is a
+    /// stream, be complete within `limit`.
     pub(crate) fn new(
         line: Line,
         patience: Option<Duration>,
@@ -76,11 +76,11 @@ impl Http {
         Self { agent, once, line, limit, trace, has_answered, ahead }
     }
 
-    /// Asks for a document. A redirect is followed if it stays on the server: nobody else gets to
-    /// see the token.
+    /// Requests a document. A redirect is followed only within the server, so that nobody else gets
+    /// the token.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no response.
     pub(crate) fn get(
         &self,
         url: &Url,
@@ -90,10 +90,10 @@ impl Http {
         self.get_within(self.limit, url, token, headers)
     }
 
-    /// Asks for a stream, likewise.
+    /// Requests a stream in the same way.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no response.
     pub(crate) fn get_stream(
         &self,
         url: &Url,
@@ -113,7 +113,7 @@ impl Http {
         let mut url = url.clone();
         for _ in 0..MAX_REDIRECTS {
             let answer = match self.get_once(limit, &url, token, headers) {
-                // A server may hang up on a connection at rest just when it is used again.
+                // A server may close an idle connection just when it is reused.
                 Err(Failure::Broken(_)) if self.has_answered.take() => {
                     self.get_once(limit, &url, token, headers)?
                 }
@@ -146,7 +146,7 @@ impl Http {
     /// Sends a form. `basic` is a name and a password.
     ///
     /// # Errors
-    /// If there is no answer.
+    /// If there is no response.
     pub(crate) fn post_form(
         &self,
         url: &Url,
@@ -164,13 +164,13 @@ impl Http {
         self.answer(request.send_form(fields.iter().copied()))
     }
 
-    /// How far the platform's clock is ahead of ours, in nanoseconds, as far as its answers show
-    /// it.
+    /// Returns the difference between the platform's clock and the local one, in nanoseconds, as
+    /// far as its responses show it.
     pub(crate) fn ahead(&self) -> i64 {
         self.ahead.get()
     }
 
-    /// The signal, or the end of the output, that broke off a read.
+    /// Takes the signal, or the end of the output, that interrupted a read.
     pub(crate) fn take_stop(&self) -> Option<Stop> {
         match self.line.take_trouble() {
             Some(Failure::Stopped(stop)) => Some(stop),
@@ -178,7 +178,7 @@ impl Http {
         }
     }
 
-    /// What was behind an error while reading a body.
+    /// Returns the cause of an error while reading a body.
     pub(crate) fn explain_io(&self, error: &std::io::Error) -> Failure {
         self.line.explain_io(error)
     }
@@ -188,7 +188,7 @@ impl Http {
         let status = response.status().as_u16();
         let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
-            // It has no fractions: what is of the same second is not of the future.
+            // The time has no fraction: anything within the same second is not in the future.
             let end = date.timestamp().as_nanosecond() + 999_999_999;
             let ahead = end - i128::from(heka_core::os::clock::now_ns());
             self.ahead.set(i64::try_from(ahead).unwrap_or(0));
@@ -215,7 +215,7 @@ impl Http {
     }
 }
 
-/// Shows the headers of a question or an answer, but for what is in those that hold secrets.
+/// Shows the headers of a request or response, except the values of those with secrets.
 pub(crate) fn trace_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) {
     const PRIVATE: [&str; 3] = ["authorization", "cookie", "set-cookie"];
     for (name, value) in headers {
@@ -227,7 +227,7 @@ pub(crate) fn trace_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8]
     }
 }
 
-/// Where an answer sends us, if it does.
+/// Returns the target of a redirect.
 fn redirect(from: &Url, answer: &Answer) -> Result<Option<Url>, Failure> {
     if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -245,17 +245,17 @@ fn redirect(from: &Url, answer: &Answer) -> Result<Option<Url>, Failure> {
 }
 
 impl Answer {
-    /// A header, if it is there and text.
+    /// Returns a header, if it exists and is text.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     }
 
-    /// Whether it was the platform's router that answered, for want of a server.
+    /// Whether the platform's router responded, for lack of a server.
     pub(crate) fn is_of_router(&self) -> bool {
         self.headers.contains_key(ROUTER_ERROR)
     }
 
-    /// How long the server asks us to stay away.
+    /// Returns the delay that the server asks for.
     fn retry_after(&self) -> Option<Duration> {
         retry_after(&self.header("retry-after")?)
     }
@@ -263,7 +263,7 @@ impl Answer {
     /// Reads the body.
     ///
     /// # Errors
-    /// If it breaks off, or is no document of a sensible size.
+    /// If it breaks off, or is too large for a document.
     pub(crate) fn read(mut self) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         let read = (&mut self.body).take(MAX_DOCUMENT + 1).read_to_end(&mut bytes);
@@ -274,15 +274,15 @@ impl Answer {
         Ok(bytes)
     }
 
-    /// The body, to be read as it arrives.
+    /// Returns the body, to be read as it arrives.
     pub(crate) fn into_body(self) -> BodyReader<'static> {
         self.body
     }
 
-    /// Itself if its status is 200, else what that status means.
+    /// Returns itself if its status is 200.
     ///
     /// # Errors
-    /// Any other status.
+    /// The meaning of any other status.
     pub(crate) fn accepted(self) -> Result<Self, Failure> {
         if self.status == 200 {
             return Ok(self);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The input, on its way to the output: nothing twice where two ways lead to the same
-//! envelopes.
+//! Passes input to the output, without duplicates where two ways lead to the same envelopes.
 
 use std::time::{Duration, Instant};
 
@@ -11,57 +10,58 @@ use crate::envelope::Envelope;
 use crate::seen::{Key, Reading, Seen};
 use crate::sink::Shared;
 
-/// How much of what came is remembered, in nanoseconds of its own time.
+/// Duration of the memory, in nanoseconds of the envelopes' own time.
 const MEMORY: i64 = 120_000_000_000;
-/// And how many envelopes, before less of the time is remembered.
+/// Number of envelopes beyond which the duration is reduced.
 const CROWD: usize = 100_000;
-/// But no less than this, or all of it is forgotten: a gap is filled from a little before it.
+/// Minimum duration, below which everything is forgotten: a gap is filled from a little before its
+/// start.
 const SHORTEST_MEMORY: i64 = 3_000_000_000;
 /// The platform's clock is known to the second.
 const SECOND: i64 = 1_000_000_000;
 
-/// How far a source has been read.
+/// The progress of a source.
 #[derive(Clone, Debug)]
 struct Position {
     id: String,
-    /// Time of the youngest envelope so far; one from the future counts as of now, for it must not
-    /// hide those of the present.
+    /// Time of the newest envelope so far; one from the future counts as current, so that it does
+    /// not hide current ones.
     newest: Option<i64>,
-    /// An envelope of that very time was written.
+    /// Whether an envelope of exactly that time was written.
     is_exact: bool,
-    /// All from here on is remembered.
+    /// Everything after this time is remembered.
     remembered: i64,
-    /// Since when it is read, on the platform's clock; `None` if from the beginning.
+    /// Start of reading by the platform's clock; `None` if from the beginning.
     since: Option<i64>,
-    /// What there was at the beginning is known.
+    /// Whether the contents at the beginning are known.
     has_begun: bool,
-    /// From where on it has to be read, since a connection broke.
+    /// Time from which to read, since a connection broke.
     gap: Option<i64>,
 }
 
-/// Joins what was read at once with what is streamed.
+/// Joins envelopes that were read at once with those that are streamed.
 #[derive(Debug)]
 pub(crate) struct Intake {
     seen: Seen,
     positions: Vec<Position>,
-    /// What a stream brings is remembered.
+    /// Whether streamed envelopes are remembered.
     remembers: bool,
-    /// The stream at hand may bring what was read beside it.
+    /// Whether the current stream may repeat what was read beside it.
     joined: bool,
     streams: u32,
-    /// The server has given what was asked for.
+    /// Whether the server has provided what was requested.
     pub(crate) is_readable: bool,
-    /// How late a line may come, in nanoseconds.
+    /// Maximum lateness of a line in nanoseconds.
     window: i64,
-    /// When what was missed is to be read once more.
+    /// When to read missed envelopes once more.
     look_again: Option<Instant>,
-    /// How far the platform's clock is ahead of ours, in nanoseconds.
+    /// Difference between the platform's clock and the local one, in nanoseconds.
     pub(crate) ahead: i64,
 }
 
 impl Intake {
-    /// For these sources, whose lines may come `delay` late. If it `remembers`, what is streamed is
-    /// known when it comes again.
+    /// Creates the intake for these sources, whose lines may arrive `delay` late. `remembers` says
+    /// whether streamed envelopes are recognised when they are repeated.
     pub(crate) fn new(
         sources: impl IntoIterator<Item = String>,
         delay: Duration,
@@ -93,7 +93,7 @@ impl Intake {
         }
     }
 
-    /// A stream has been opened; `ahead` is how far the platform's clock is ahead of ours.
+    /// Begins a stream; `ahead` is the difference between the platform's clock and the local one.
     pub(crate) fn begin_stream(&mut self, ahead: i64) {
         self.ahead = ahead;
         self.seen.begin_stream();
@@ -106,25 +106,27 @@ impl Intake {
             if is_first {
                 position.since = Some(since);
             } else {
-                // What an earlier stream had missed and nobody has read yet is missed still.
+                // Envelopes missed by an earlier stream and not read yet are still missing.
                 let read = position.newest.map(|newest| newest.saturating_sub(self.window));
                 position.gap = position.gap.or(read).or(position.since);
             }
         }
     }
 
-    /// From where on a source has to be read so that nothing is missing; `None` if nothing can be.
+    /// Returns the time from which to read a source so that nothing is missing; `None` if nothing
+    /// can be.
     pub(crate) fn gap(&self, source: usize) -> Option<i64> {
         let position = self.positions.get(source)?;
         Some(position.gap?.max(position.remembered))
     }
 
-    /// From where on a source is read again, for what came late.
+    /// Returns the time from which to read a source again for late lines.
     pub(crate) fn window_start(&self, source: usize) -> Option<i64> {
         Some(self.newest(source)?.saturating_sub(self.window))
     }
 
-    /// What was missed has been read. Lines may come late, so it is read again after `delay`.
+    /// Notes that missed envelopes have been read. Lines may be late, so they are read again after
+    /// `delay`.
     pub(crate) fn filled(&mut self, delay: Option<Duration>) {
         self.joined = true;
         self.look_again = delay.and_then(|delay| Instant::now().checked_add(delay));
@@ -133,17 +135,17 @@ impl Intake {
         }
     }
 
-    /// What was missed cannot be read now: that is left to the next connection.
+    /// Leaves missed envelopes that cannot be read now to the next connection.
     pub(crate) fn put_off(&mut self) {
         self.look_again = None;
     }
 
-    /// When what was missed has to be read once more.
+    /// Returns when to read missed envelopes once more.
     pub(crate) fn looks_again_at(&self) -> Option<Instant> {
         self.look_again
     }
 
-    /// Takes one from a stream.
+    /// Accepts a streamed envelope.
     ///
     /// # Errors
     /// As the sink's.
@@ -159,8 +161,8 @@ impl Intake {
         sink.lock().push(&envelope)
     }
 
-    /// Takes what was read at once. If it `joins_stream`, what is in the stream too comes only
-    /// once, whichever way it came first.
+    /// Accepts envelopes that were read at once. With `joins_stream`, those that are also in the
+    /// stream are written only once, whichever way they came first.
     ///
     /// # Errors
     /// As the sink's.
@@ -176,21 +178,22 @@ impl Intake {
             if !self.is_new(source, &mut envelope, &mut reading) {
                 continue;
             }
-            // A stream waits meanwhile, and its pings want to be answered.
+            // A stream is waiting meanwhile, and its pings have to be answered.
             let mut sink = sink.lock();
             if joins_stream { sink.put_anyway(&envelope) } else { sink.put_waiting(&envelope) }?;
         }
         Ok(())
     }
 
-    /// What is kept has been read: what comes now is new, also if that was nothing.
+    /// Notes that kept messages have been read, even if there were none: everything after this is
+    /// new.
     pub(crate) fn join(&mut self) {
         self.joined = true;
         self.is_readable = true;
         self.positions.iter_mut().for_each(|position| position.has_begun = true);
     }
 
-    /// Takes note of what was read at once and is not wanted, should it come again.
+    /// Notes envelopes that were read and are not wanted, in case they are repeated.
     pub(crate) fn pass_over(&mut self, envelopes: Vec<Envelope>) {
         let mut reading = Reading::default();
         for mut envelope in envelopes {
@@ -199,7 +202,7 @@ impl Intake {
         }
     }
 
-    /// Whether an envelope of a reading was not written before; then it counts as written.
+    /// Whether an envelope of a reading was not written before; if so, it counts as written.
     pub(crate) fn is_new(
         &mut self,
         source: usize,
@@ -212,40 +215,41 @@ impl Intake {
         self.seen.read(key, envelope.nth)
     }
 
-    /// Time of the youngest envelope of a source.
+    /// Returns the time of a source's newest envelope.
     pub(crate) fn newest(&self, source: usize) -> Option<i64> {
         self.positions.get(source)?.newest
     }
 
-    /// The same, if an envelope of that very time was written.
+    /// Returns the time of a source's newest envelope, if one of exactly that time was written.
     pub(crate) fn last_written(&self, source: usize) -> Option<i64> {
         self.positions.get(source).filter(|position| position.is_exact)?.newest
     }
 
-    /// That envelope is gone from where it was: it says nothing about those that follow.
+    /// Forgets the last envelope, which no longer exists at its source and says nothing about those
+    /// that follow.
     pub(crate) fn forget_last(&mut self, source: usize) {
         if let Some(position) = self.positions.get_mut(source) {
             position.is_exact = false;
         }
     }
 
-    /// Whether what a source had at the beginning is known.
+    /// Whether the contents of a source at the beginning are known.
     pub(crate) fn has_begun(&self, source: usize) -> bool {
         self.positions.get(source).is_some_and(|position| position.has_begun)
     }
 
-    /// Forgets what of a source will not come again.
+    /// Forgets envelopes of a source that will not be repeated.
     pub(crate) fn forget(&mut self, source: usize, is_over: impl Fn(&Key) -> bool) {
         self.seen.retain(|key| key.source != source || !is_over(key));
     }
 
-    /// The platform's time, as far as its answers show it.
+    /// Returns the platform's time, as far as its responses show it.
     pub(crate) fn now(&self) -> i64 {
         clock::now_ns().saturating_add(self.ahead)
     }
 
     fn source_of(&self, envelope: &Envelope) -> usize {
-        // Of a single source, all is.
+        // With a single source, everything is.
         if self.positions.len() == 1 {
             return 0;
         }
@@ -253,7 +257,7 @@ impl Intake {
         self.positions.iter().position(|position| position.id.as_bytes() == id).unwrap_or(0)
     }
 
-    /// A source has been read up to an envelope of that time.
+    /// Notes that a source has been read up to an envelope of this time.
     pub(crate) fn grow(&mut self, source: usize, timestamp: i64) {
         let now = self.now();
         let Some(position) = self.positions.get_mut(source) else { return };
@@ -317,7 +321,7 @@ mod tests {
         let envelope =
             |number: i64| Envelope { timestamp: number * 100_000, ..Envelope::default() };
         for number in 0..250_000 {
-            // 10,000 a second.
+            // 10,000 per second.
             intake.grow(0, envelope(number).timestamp);
             intake.seen.stream(Key::of(&envelope(number), 0), false);
             intake.limit_memory();

@@ -14,7 +14,7 @@ use crate::parts::{self, Recent};
 use crate::server::{Live, Server};
 use crate::session::Session;
 
-/// What its clients have always said they were.
+/// The Origin that its clients have always sent.
 const ORIGIN: &str = "http://localhost";
 
 /// A server and an app.
@@ -26,14 +26,15 @@ pub(crate) struct Legacy {
 }
 
 impl Legacy {
-    /// `path` of the server, for the app. The slash before the question mark matters to it.
+    /// Returns the URL for `path` and the app. The slash before the question mark matters to the
+    /// server.
     fn at(&self, base: &Url, path: &str, slash: bool) -> Url {
         let mut url = endpoint::at(base, &[path], slash);
         url.query_pairs_mut().append_pair("app", &self.app);
         url
     }
 
-    /// What servers before May 2014 have instead of `/recent`: a stream that ends.
+    /// Reads from what servers before May 2014 have instead of `/recent`: a stream that ends.
     fn dump(&self, session: &Session) -> Result<Recent, Failure> {
         let url = self.at(&self.base, "dump", true);
         let feed =

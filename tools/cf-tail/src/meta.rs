@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What log-cache keeps of its sources, and a table of it.
+//! log-cache's information about its sources, as a table.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::session::Session;
 
-/// What is kept of a source.
+/// The information about a source.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
     pub(crate) source: String,
@@ -21,7 +21,7 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    /// In either case of names; what is zero may be absent.
+    /// Parses the information, with either spelling of names; zero values may be absent.
     pub(crate) fn new(source: &str, json: &Json) -> Self {
         let number = |snake: &str, camel: &str| match json.get(snake).or_else(|| json.get(camel)) {
             Some(Json::String(digits)) => digits.parse().unwrap_or_default(),
@@ -37,7 +37,7 @@ impl Meta {
         }
     }
 
-    /// Envelopes a second, over the time that is kept.
+    /// Returns the number of envelopes per second, over the time that is kept.
     #[expect(clippy::cast_precision_loss, reason = "a rate is told with one decimal")]
     fn rate(&self) -> f64 {
         let seconds = self.newest.saturating_sub(self.oldest) as f64 / 1e9;
@@ -46,8 +46,8 @@ impl Meta {
     }
 }
 
-/// Writes the table: source, count, expired, oldest and newest time, envelopes a second and name,
-/// with tabs between them. `names` are GUIDs and names.
+/// Writes the table: source, count, expired, oldest and newest time, envelopes per second and name,
+/// separated by tabs. `names` are GUIDs and names.
 ///
 /// # Errors
 /// As the output's.

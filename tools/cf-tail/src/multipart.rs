@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `multipart/x-protobuf`: the parts of an HTTP body (RFC 2046), read as they arrive.
 //!
-//! What servers send: no part headers, CRLF, boundaries of 60 hex digits. What is taken beyond
-//! that: part headers (skipped), bare LF line ends if the first delimiter line has one, text before
-//! the first and behind the last delimiter, blanks behind a delimiter, a quoted boundary.
+//! Servers send no part headers, CRLF, and boundaries of 60 hex digits. Also accepted are part
+//! headers (skipped), bare LF line ends if the first delimiter line has one, text before the first
+//! and after the last delimiter, blanks after a delimiter, and a quoted boundary.
 
 use std::io::Read;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
-/// Bytes asked for by one read.
+/// Number of bytes per read.
 const BLOCK: usize = 32 * 1024;
-/// What may stand before the first delimiter and in the headers of a part.
+/// Maximum size of the text before the first delimiter, and of the headers of a part.
 const MAX_PREAMBLE: usize = 64 * 1024;
-/// Most blanks behind a delimiter, in bytes.
+/// Maximum number of blanks after a delimiter, in bytes.
 const MAX_PADDING: usize = 1024;
 
-/// The `boundary` parameter of a `Content-Type`, unquoted. The media type itself is not looked at:
-/// servers have sent several.
+/// Returns the `boundary` parameter of a `Content-Type`, unquoted. The media type itself is
+/// ignored: servers have sent several.
 pub(crate) fn boundary(content_type: &str) -> Option<String> {
     let mut rest = content_type.split_once(';')?.1;
     loop {
@@ -31,7 +31,7 @@ pub(crate) fn boundary(content_type: &str) -> Option<String> {
     }
 }
 
-/// A parameter's value, and what follows it.
+/// Returns a parameter's value, and the rest.
 fn parameter_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, behind) = text.split_once(';').unwrap_or((text, ""));
@@ -50,14 +50,14 @@ fn parameter_value(text: &str) -> (String, &str) {
     (value, behind.split_once(';').map_or("", |(_, behind)| behind))
 }
 
-/// Why the parts ended early.
+/// The reason why the parts ended early.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// Reading failed.
     Read(std::io::Error),
     /// The body ended before the last delimiter.
     Unfinished,
-    /// A part is larger than allowed.
+    /// A part is over the limit.
     TooLarge,
 }
 
@@ -75,11 +75,11 @@ impl std::fmt::Display for Broken {
 enum State {
     /// Before the first delimiter.
     Preamble,
-    /// Within a part, at its first byte.
+    /// Inside a part, at its first byte.
     Part,
-    /// Behind the last delimiter.
+    /// After the last delimiter.
     Done,
-    /// Behind a delimiter that the end of the body cut off.
+    /// After a delimiter truncated by the end of the body.
     CutOff,
 }
 
@@ -89,11 +89,11 @@ enum Behind {
     Part(usize),
     /// The mark of the last delimiter, or the end of the body.
     Nothing(State),
-    /// It is no delimiter but the start of a longer line.
+    /// It is not a delimiter but the start of a longer line.
     Text,
 }
 
-/// The parts of a body, one after the other; a part is all that is ever held.
+/// The parts of a body, one after the other; at most one part is held in memory.
 #[derive(Debug)]
 pub(crate) struct Parts<R> {
     source: R,
@@ -106,7 +106,7 @@ pub(crate) struct Parts<R> {
 }
 
 impl<R: Read> Parts<R> {
-    /// Reads parts of up to `limit` bytes.
+    /// Creates a reader for parts of up to `limit` bytes.
     pub(crate) fn new(source: R, boundary: &str, limit: usize) -> Self {
         let delimiter = format!("--{boundary}").into_bytes();
         let finder = Finder::new(&[b"\r\n", delimiter.as_slice()].concat()).into_owned();
@@ -121,7 +121,7 @@ impl<R: Read> Parts<R> {
         }
     }
 
-    /// The next part; `None` behind the last.
+    /// Returns the next part; `None` after the last.
     ///
     /// # Errors
     /// If the body ends or breaks before that.
@@ -163,7 +163,7 @@ impl<R: Read> Parts<R> {
         }
     }
 
-    /// Looks at what follows a delimiter that ends at `at`. Blanks are counted once, however they
+    /// Examines what follows a delimiter that ends at `at`. Blanks are counted once, however they
     /// arrive.
     fn behind(&mut self, at: usize) -> Result<Behind, Broken> {
         let mut blanks = 0;
@@ -178,7 +178,7 @@ impl<R: Read> Parts<R> {
                 [b'\r', b'\n', ..] => return Ok(Behind::Part(at + blanks + 2)),
                 [b'\n', ..] => return Ok(Behind::Part(at + blanks + 1)),
                 [] | [b'-' | b'\r'] if !self.at_end => self.fill()?,
-                // The part before it is whole, whatever the server meant to say next.
+                // The part before it is complete, whatever follows.
                 [] | [b'-' | b'\r'] => return Ok(Behind::Nothing(State::CutOff)),
                 _ => return Ok(Behind::Text),
             }
@@ -198,7 +198,7 @@ impl<R: Read> Parts<R> {
         }
     }
 
-    /// Whether a line (without its LF) is the first delimiter; it also decides on line ends.
+    /// Whether a line (without its LF) is the first delimiter; this also determines the line ends.
     fn is_first_delimiter(&mut self, line: &[u8]) -> bool {
         let Some(rest) = line.strip_prefix(self.delimiter.as_slice()) else { return false };
         if rest.starts_with(b"--") {
@@ -215,13 +215,13 @@ impl<R: Read> Parts<R> {
         true
     }
 
-    /// A part begins with a blank line, or with headers and a blank line.
+    /// Skips the blank line, or headers and blank line, at the start of a part.
     fn skip_part_headers(&mut self) -> Result<(), Broken> {
         let mut skipped = 0;
         loop {
             let line = self.line(&mut skipped)?;
             if matches!(line.as_ref(), b"\n" | b"\r\n") {
-                // The line end of an empty part belongs to the delimiter behind it.
+                // The line end of an empty part belongs to the delimiter after it.
                 return Ok(());
             }
             if !line.ends_with(b"\n") {
@@ -230,8 +230,8 @@ impl<R: Read> Parts<R> {
         }
     }
 
-    /// The next line with its LF, or the rest at the end. `skipped` counts what was read of
-    /// this kind, which has a limit.
+    /// Returns the next line with its LF, or the rest at the end. `skipped` counts what was read of
+    /// this kind, which is limited.
     fn line(&mut self, skipped: &mut usize) -> Result<BytesMut, Broken> {
         let mut from = 0;
         loop {
@@ -269,7 +269,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader that gives `step` bytes at a time.
+    /// A reader that returns `step` bytes at a time.
     struct Steps<'a>(&'a [u8], usize);
 
     impl Read for Steps<'_> {
@@ -341,7 +341,7 @@ mod tests {
         check(b"--B\r\n\r\none\r\n--Bx", &[], false);
     }
 
-    /// A reader that gives one byte at a time, without end.
+    /// A reader that returns one byte at a time, without end.
     struct Endless<'a>(&'a [u8], u8, usize);
 
     impl Read for Endless<'_> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The network flags of cf-tail: those of all tools, and which proxy and which certificates count.
+//! The network flags of cf-tail: those of all tools, and the choice of proxy and certificates.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use heka_core::net::Settings;
 use heka_core::net::tls::ClientSettings;
 use heka_core::report::Stop;
 
-/// How to connect. (cf-tail has a `--keepalive` of its own, so the shared group does not fit.)
+/// Settings of connections. (cf-tail has a `--keepalive` of its own, so the shared group does not
+/// fit.)
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network options")]
 pub(crate) struct NetArgs {
@@ -48,7 +49,7 @@ pub(crate) struct NetArgs {
     trace: bool,
 }
 
-/// How to connect.
+/// Settings of connections.
 #[derive(Debug)]
 pub(crate) struct NetPlan {
     pub(crate) plain: Settings,
@@ -56,13 +57,13 @@ pub(crate) struct NetPlan {
     pub(crate) tls: TlsArgs,
     pub(crate) honour_ssl_disabled: bool,
     pub(crate) idle: Option<Timeout>,
-    /// For a request and its answer.
+    /// Time limit for a request and its response.
     pub(crate) max_time: Option<Duration>,
     pub(crate) trace: bool,
 }
 
 impl NetPlan {
-    /// The settings of TLS; `disabled` is the setting of cf.
+    /// Returns the settings of TLS; `disabled` is cf's setting.
     pub(crate) fn tls(&self, disabled: bool) -> ClientSettings {
         let mut settings = self.tls.plan();
         settings.insecure |= disabled && self.honour_ssl_disabled;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What cf-tail counts.
+//! Statistics of cf-tail.
 
 use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric};
@@ -18,7 +18,7 @@ pub(crate) const ALL: &[Metric] = &[
     ),
 ];
 
-/// A stream, as long as it is open.
+/// Counts a stream as connected until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connected;
 

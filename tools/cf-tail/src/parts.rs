@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Envelopes that a server sends all at once, as the parts of one answer.
+//! Envelopes that a server sends all at once, as the parts of one response.
 
 use bytes::Bytes;
 use heka_core::report::{self, Stop};
@@ -12,27 +12,27 @@ use crate::http::Answer;
 use crate::multipart::{Parts, boundary};
 use crate::session::Session;
 
-/// Most that is held of one answer, in bytes: servers keep a hundred messages, a few thousand at
-/// most.
+/// Maximum size of a response in memory, in bytes: servers keep a hundred messages, a few thousand
+/// at most.
 const MAX_HELD: usize = 256 << 20;
 
-/// What was read, and whether that was all.
+/// The envelopes of a response, and whether it was complete.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    /// In the server's order.
+    /// The envelopes, in the server's order.
     pub(crate) envelopes: Vec<Envelope>,
-    /// The answer broke off.
+    /// Whether the response broke off.
     pub(crate) is_cut: bool,
-    /// A signal came before all of it was read.
+    /// The signal that came before everything was read.
     pub(crate) stopped: Option<Stop>,
     held: usize,
 }
 
 impl Recent {
-    /// Takes an envelope of that length in bytes.
+    /// Adds an envelope of `len` bytes.
     ///
     /// # Errors
-    /// That there is no room for it.
+    /// If there is no room for it.
     pub(crate) fn push(&mut self, envelope: Envelope, len: usize) -> Result<(), &'static str> {
         self.held = self.held.saturating_add(len + size_of::<Envelope>());
         if self.held > MAX_HELD {
@@ -42,15 +42,15 @@ impl Recent {
         Ok(())
     }
 
-    /// Records that there is no more than this, and why.
+    /// Notes that the response broke off, with the cause.
     pub(crate) fn cut(&mut self, url: &Url, why: impl std::fmt::Display) {
         let url = endpoint::shown(url);
         report::warning(format_args!("{url}: the response ended early: {why}"));
         self.is_cut = true;
     }
 
-    /// Sorts by time (equal times stay in the server's order) and leaves the youngest `count` that
-    /// are wanted. What was before them is given back.
+    /// Sorts by time (equal times stay in the server's order) and keeps the newest `count` that are
+    /// wanted. Returns the earlier ones.
     pub(crate) fn arrange(
         &mut self,
         sort: bool,
@@ -72,11 +72,11 @@ impl Recent {
     }
 }
 
-/// Reads the parts of an answer. Parts that cannot be read are counted and skipped; what came
-/// before a break is kept.
+/// Reads the parts of a response. Malformed parts are counted and skipped; parts before a break are
+/// kept.
 ///
 /// # Errors
-/// If the answer has no parts at all.
+/// If the response has no parts at all.
 pub(crate) fn read(
     session: &Session,
     url: &Url,

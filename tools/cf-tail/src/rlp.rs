@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The RLP gateway: envelopes as server-sent events. It has no past; a log-cache beside it has.
+//! The RLP gateway: envelopes as server-sent events. It has no past; a log-cache beside it does.
 
 use std::io::{ErrorKind, Read as _};
 
@@ -17,10 +17,10 @@ use crate::server::{Live, Server};
 use crate::session::Session;
 use crate::sse::{Event, Parser};
 
-/// Bytes asked for by one read.
+/// Number of bytes per read.
 const BLOCK: usize = 64 * 1024;
 
-/// What to ask for, by kind.
+/// Request parameters by kind.
 const TYPES: [(Kind, &str); 5] = [
     (Kind::Log, "log"),
     (Kind::Counter, "counter"),
@@ -34,11 +34,11 @@ const TYPES: [(Kind, &str); 5] = [
 pub(crate) struct Rlp {
     /// Scheme `http` or `https`.
     pub(crate) base: Url,
-    /// The apps' GUIDs; none is all, for administrators.
+    /// The apps' GUIDs; all if empty, for administrators.
     pub(crate) sources: Vec<String>,
-    /// Who shares the stream with us.
+    /// The shard ID, whose users share the stream.
     pub(crate) shard: Option<String>,
-    /// Where the past is.
+    /// The cache for the past.
     pub(crate) past: Option<Cache>,
 }
 
@@ -63,7 +63,7 @@ impl Rlp {
         let headers = [
             ("Accept", "text/event-stream"),
             ("Cache-Control", "no-cache"),
-            // Events that wait for a compressor to be full are late.
+            // A compressor would delay events until its buffer is full.
             ("Accept-Encoding", "identity"),
         ];
         let answer = session
@@ -115,7 +115,7 @@ impl Rlp {
                 report::note(format_args!("{}: {}", self.url(), shown(&event.data)));
                 return Err(Failure::Renew);
             }
-            // Heartbeats, and what nobody knows yet.
+            // Heartbeats, and unknown events.
             _ => return Ok(()),
         }
         match read_batch(&event.data) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Finds the server, writes what it has kept, follows what it says, and begins anew where that is
-//! worth it.
+//! Finds the server, writes what it has kept, follows what it sends, and reconnects where that is
+//! useful.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ use crate::sink::Sink;
 use crate::uaa;
 use crate::wire::{Dialers, Line};
 
-/// Longest silence of an HTTP stream, if no other is given: four of the gateway's heartbeats.
+/// Default limit on the silence of an HTTP stream: four of the gateway's heartbeats.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Does what the plan says.
+/// Executes the plan.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     if plan.max_count == Some(0) {
         return Ok(plan.writing.status(0));
@@ -53,7 +53,7 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     let (session, tail) = connect(plan, config, sink)?;
     let outcome = tail.run(&session);
     let mut sink = session.sink.lock();
-    // Also what came before an error or a signal is written.
+    // Output produced before an error or a signal is written too.
     sink.finish()?;
     let done = match outcome {
         Ok(status) | Err(Stop::Said(status)) => status,
@@ -66,7 +66,7 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
 fn output(plan: &Plan) -> Result<Output, Stop> {
     let out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
     match plan.form.form {
-        // Text has colours of its own, so it sees to harmlessness itself.
+        // Text has colours of its own, so it escapes control characters itself.
         codec::Form::Text => Ok(out),
         codec::Form::Payload | codec::Form::Json if plan.form.raw => Ok(out),
         form => settle_form(form, out),
@@ -94,7 +94,7 @@ fn form(plan: &Plan, config: &Config, out: &Output) -> Form {
     }
 }
 
-/// What the plan leaves to do once there is a session.
+/// The part of the plan that is left once there is a session.
 struct Tail {
     names: Vec<String>,
     place: Place,
@@ -163,7 +163,7 @@ fn limits(plan: &Plan) -> Limits {
     }
 }
 
-/// Where the token comes from after all.
+/// Determines the actual source of the token.
 fn source(source: Source, config: &Config) -> Result<Source, Stop> {
     match source {
         Source::Config if config.access_token.is_none() && !uaa::can_refresh(config) => {
@@ -210,7 +210,7 @@ impl Tail {
         }
     }
 
-    /// What the apps' instances use.
+    /// Writes the resource usage of the apps' instances.
     fn container_metrics(&self, session: &Session, choice: &Choice) -> Result<Status, Stop> {
         let mut redial = self.redial;
         let target = session.config.target.as_deref().unwrap_or_default();
@@ -223,7 +223,7 @@ impl Tail {
         Ok(Status::failed_if(metrics.is_cut))
     }
 
-    /// The answer to a question.
+    /// Writes the result of a query.
     fn query(
         &self,
         session: &Session,
@@ -238,7 +238,8 @@ impl Tail {
         Ok(Status::Done)
     }
 
-    /// What log-cache keeps, with the names of the apps if the platform can be asked.
+    /// Writes log-cache's information about its sources, with the names of apps if the platform can
+    /// be asked.
     fn meta(&self, session: &Session, cache: &log_cache::Client) -> Result<Status, Stop> {
         let mut redial = self.redial;
         let url = cache.url();
@@ -252,7 +253,7 @@ impl Tail {
             match session.authorized(|token| api.app_names(token, &guids)) {
                 Ok(known) => names = known,
                 Err(Failure::Stopped(stop)) => return Err(stop),
-                // The table is of use without them.
+                // The table is useful without them.
                 Err(failure) => report::note(format_args!("names of apps: {failure}")),
             }
         }
@@ -265,7 +266,7 @@ impl Tail {
         target.is_some_and(|target| self.choice.may_see_token(session, target))
     }
 
-    /// The apps, looked up where they are named.
+    /// Returns the apps, looked up by name where necessary.
     fn apps(&self, session: &Session) -> Result<Vec<App>, Failure> {
         let is_old = matches!(self.choice.via, Via::Auto | Via::V1 | Via::Legacy);
         let lookup = Lookup {

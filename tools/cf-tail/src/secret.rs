@@ -4,23 +4,23 @@
 use heka_core::report;
 use zeroize::Zeroizing;
 
-/// A token or a password. It is overwritten when it is no longer needed, and whatever goes to
-/// stderr is searched for it.
+/// A token or a password. It is overwritten when it is no longer needed, and concealed in
+/// everything that goes to stderr.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a secret.
+    /// Creates a secret.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let secret = Self(Zeroizing::new(text.into()));
-        // That it is a token of that kind is not secret.
+        // The type of the token is not secret.
         let token =
             secret.0.split_once(' ').filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
         report::conceal(token.map_or(&secret.0, |(_, token)| token));
         secret
     }
 
-    /// The text, for the server.
+    /// Returns the text, for the server.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which envelopes have been written, so that two ways to the same ones can be joined without gap
-//! or overlap.
+//! Remembers which envelopes have been written, so that two ways to the same envelopes can be
+//! joined without gap or overlap.
 //!
-//! Servers number nothing, and equal envelopes may follow each other. So each way counts how often
-//! it brought one: it is new if that is more often than it was written.
+//! Servers do not number envelopes, and equal ones may follow each other. So each way counts how
+//! often it yielded an envelope: it is new if that is more often than it was written.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use crate::envelope::Envelope;
 
-/// What identifies an envelope: time, source and content.
+/// The identity of an envelope: time, source and content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) timestamp: i64,
-    /// Which of the sources that are read.
+    /// Index of the source.
     pub(crate) source: usize,
     content: u64,
 }
 
 impl Key {
-    /// Of an envelope of a source. It is the same for all generations of servers.
+    /// Returns the key of an envelope. It is the same for all generations of servers.
     pub(crate) fn of(envelope: &Envelope, source: usize) -> Self {
         let mut hasher = DefaultHasher::new();
         envelope.identify(|piece| hasher.write(piece));
@@ -28,18 +28,18 @@ impl Key {
     }
 }
 
-/// How often an envelope came.
+/// Counts of an envelope.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     /// How often it was written.
     written: u32,
-    /// How often the stream at hand brought it.
+    /// How often the current stream yielded it.
     streamed: u32,
     /// The number of that stream.
     stream: u32,
 }
 
-/// How often each envelope was written, for a stretch of time.
+/// How often each envelope was written, for a period of time.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     counts: HashMap<Key, Count>,
@@ -47,13 +47,13 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Another stream begins, which counts anew.
+    /// Begins another stream with new counts.
     pub(crate) fn begin_stream(&mut self) {
         self.stream = self.stream.wrapping_add(1);
     }
 
-    /// A stream brought an envelope: which one of its equals it is, `None` if it was written
-    /// already. Only what else has been read meanwhile (`joined`) can have been.
+    /// Counts a streamed envelope: returns its number among equals, or `None` if it was written
+    /// already, which is only possible if something else was read meanwhile (`joined`).
     pub(crate) fn stream(&mut self, key: Key, joined: bool) -> Option<u32> {
         let count = self.counts.entry(key).or_default();
         if count.stream != self.stream {
@@ -68,7 +68,7 @@ impl Seen {
         Some(count.written)
     }
 
-    /// A reading brought an envelope for the `nth` time: whether it is new.
+    /// Whether an envelope that a reading yielded for the `nth` time is new.
     pub(crate) fn read(&mut self, key: Key, nth: u32) -> bool {
         let count = self.counts.entry(key).or_default();
         let is_new = nth > count.written;
@@ -76,37 +76,37 @@ impl Seen {
         is_new
     }
 
-    /// Keeps only those that are wanted.
+    /// Keeps only the wanted ones.
     pub(crate) fn retain(&mut self, is_wanted: impl Fn(&Key) -> bool) {
         self.counts.retain(|key, _| is_wanted(key));
     }
 
-    /// How many different ones are kept.
+    /// Returns the number of different envelopes.
     pub(crate) fn len(&self) -> usize {
         self.counts.len()
     }
 }
 
-/// How often one reading of what a server keeps brought each envelope.
+/// How often one reading of a server's messages yielded each envelope.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     counts: HashMap<Key, u32>,
 }
 
 impl Reading {
-    /// Counts one: which one of its equals it is.
+    /// Counts an envelope; returns its number among equals.
     pub(crate) fn count(&mut self, key: Key) -> u32 {
         let count = self.counts.entry(key).or_default();
         *count += 1;
         *count
     }
 
-    /// Whether it brought one.
+    /// Whether the reading yielded an envelope.
     pub(crate) fn has(&self, key: &Key) -> bool {
         self.counts.contains_key(key)
     }
 
-    /// Forgets all before `timestamp` once there are many.
+    /// Forgets everything before `timestamp` once there is much.
     pub(crate) fn forget_before(&mut self, timestamp: i64) {
         const CROWD: usize = 50_000;
         if self.counts.len() > CROWD {
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(seen.stream(key(1), false), Some(1));
         assert_eq!(seen.stream(key(1), false), Some(2), "no other way can have brought it");
         assert!(!seen.read(key(1), 1) && !seen.read(key(1), 2) && seen.read(key(1), 3));
-        // The next stream brings what was read: the third, and then a fourth.
+        // The next stream yields what was read: the third, and then a fourth.
         seen.begin_stream();
         let brought: Vec<_> = (0..4).map(|_| seen.stream(key(1), true)).collect();
         assert_eq!(brought, [None, None, None, Some(4)]);

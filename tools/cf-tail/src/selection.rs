@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags that say what is wanted of a server.
+//! The flags for the request.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::envelope::Kind;
 use crate::filter::{Filter, StreamName};
 use crate::log_cache::{MAX_PAGE, Past};
 
-/// What is wanted.
+/// The request.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Selection options")]
 pub(crate) struct WhatArgs {
@@ -85,7 +85,7 @@ pub(crate) enum Follow {
     Forever,
 }
 
-/// A class of kinds, as `cf tail` has them.
+/// A class of kinds, as in `cf tail`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Class {
     /// Lines and events
@@ -99,9 +99,9 @@ pub(crate) enum Class {
 /// A kind, or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KindName {
-    /// Of this kind.
+    /// This kind.
     One(Kind),
-    /// Of any kind.
+    /// Any kind.
     Any,
 }
 
@@ -131,21 +131,21 @@ impl ValueEnum for KindName {
     }
 }
 
-/// What to do.
+/// The task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// Write what the server has kept; then perhaps follow.
+    /// Write what the server has kept, and follow if requested.
     Logs { recent: bool, follow: Option<Follow> },
-    /// Write what instances use.
+    /// Write the resource usage of instances.
     ContainerMetrics,
-    /// Report what log-cache keeps.
+    /// Report what log-cache contains.
     Meta,
-    /// Ask log-cache with these parameters.
+    /// Query log-cache with these parameters.
     Query(Vec<(&'static str, String)>),
 }
 
 impl WhatArgs {
-    /// What to do.
+    /// Returns the task.
     ///
     /// # Errors
     /// If flags do not go together.
@@ -188,7 +188,7 @@ impl WhatArgs {
         Task::Logs { recent, follow: self.follow.or((!recent).then_some(Follow::Yes)) }
     }
 
-    /// The parameters of a question in `PromQL`: of a range of time, of a moment, of now.
+    /// Returns the parameters of a `PromQL` query: for a time range, a point in time, or now.
     fn parameters(&self, query: &str) -> Vec<(&'static str, String)> {
         let seconds =
             |time: i64| format!("{}.{:03}", time / 1_000_000_000, time / 1_000_000 % 1000);
@@ -206,7 +206,7 @@ impl WhatArgs {
         parameters
     }
 
-    /// Whether what is kept is sorted.
+    /// Whether kept messages are sorted.
     pub(crate) fn sorts(&self) -> bool {
         !self.no_sort
     }
@@ -216,7 +216,8 @@ impl WhatArgs {
         since.map(|since| clock::now_ns().saturating_sub(since)).or(self.start_time)
     }
 
-    /// What to ask log-cache for: as few as are wanted, if that is known beforehand.
+    /// Returns what to request from log-cache: only as many as are wanted, if that is known in
+    /// advance.
     pub(crate) fn past(&self, task: &Task) -> Past {
         let is_joined = matches!(task, Task::Logs { follow: Some(_), .. });
         let is_mapped = self.types.iter().any(|name| match name {
@@ -231,10 +232,10 @@ impl WhatArgs {
         Past { count, is_joined, start: self.start(), end: self.end_time }
     }
 
-    /// Which envelopes are wanted.
+    /// Returns the filter.
     ///
     /// # Errors
-    /// If the regular expression is none.
+    /// If the regular expression is invalid.
     pub(crate) fn filter(&self, is_firehose: bool) -> Result<Filter, Stop> {
         let name = self.name_filter.as_deref().map(Regular::new).transpose();
         let name = name.map_err(|error| Stop::usage(format_args!("--name-filter: {error}")))?;
@@ -252,7 +253,7 @@ impl WhatArgs {
         Ok(Filter { sources, stream, kinds, name, start: self.start(), end: self.end_time })
     }
 
-    /// The kinds that are asked for by name: a server must have them.
+    /// Returns the kinds requested by name, which a server must support.
     pub(crate) fn named(&self) -> Vec<Kind> {
         let named = self.types.iter().filter_map(|kind| match kind {
             KindName::One(kind) => Some(*kind),
@@ -264,13 +265,13 @@ impl WhatArgs {
         }
     }
 
-    /// The expression for metrics' names, as log-cache takes it.
+    /// Returns the expression for names of metrics, in log-cache's syntax.
     pub(crate) fn name_filter(&self) -> Option<String> {
         self.name_filter.clone()
     }
 }
 
-/// A time in nanoseconds since 1970, or in RFC 3339 (a value parser).
+/// Parses a time in nanoseconds since 1970, or in RFC 3339 (a value parser).
 fn parse_time(text: &str) -> Result<i64, String> {
     let wrong = || "expected nanoseconds since 1970, or a time such as 2026-01-31T12:00:00Z";
     if let Ok(nanoseconds) = text.parse() {

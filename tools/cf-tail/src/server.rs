@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What every generation of servers can do.
+//! The operations of every generation of servers.
 
 use crate::failure::Failure;
 use crate::intake::Intake;
 use crate::parts::Recent;
 use crate::session::Session;
 
-/// A stream that has been opened. It takes envelopes until it ends, and returns how.
+/// An open stream. Passes envelopes to the intake until it ends, and returns how it ended.
 pub(crate) type Live<'a> = Box<dyn FnOnce(&mut Intake) -> Failure + 'a>;
 
-/// A server, and what is wanted of it.
+/// A server with a request.
 pub(crate) trait Server {
-    /// What kind of server it is, in the words of its clients.
+    /// Returns the kind of server, as its clients call it.
     fn name(&self) -> &'static str;
 
-    /// Where it is, for people.
+    /// Returns its URL, for people.
     fn url(&self) -> String;
 
-    /// Opens the stream. What the server has to say from now on is not lost, even if nobody takes
-    /// it for a while.
+    /// Opens the stream. What the server sends from now on is not lost, even if it is not read for
+    /// a while.
     ///
     /// # Errors
     /// If the server does not open it.
     fn open<'a>(&'a self, session: &'a Session) -> Result<Live<'a>, Failure>;
 
-    /// What the server has kept, in its order.
+    /// Returns what the server has kept, in its order.
     ///
     /// # Errors
     /// If the server does not answer.
     fn recent(&self, session: &Session) -> Result<Recent, Failure>;
 
-    /// Writes what was missed since the last connection broke, if that is kept.
+    /// Writes what was missed since the last connection broke, if it is available.
     ///
     /// # Errors
     /// If the server does not answer.
@@ -38,7 +38,7 @@ pub(crate) trait Server {
         Ok(())
     }
 
-    /// Whether [`Server::fill`] can.
+    /// Whether [`Server::fill`] is supported.
     fn fills_gaps(&self) -> bool {
         false
     }

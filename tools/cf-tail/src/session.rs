@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What all conversations with a platform share: connections, the token, the output.
+//! The shared state of all requests to a platform: connections, the token, the output.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::sink::Shared;
 use crate::token::Token;
 use crate::wire::Dialers;
 
-/// The platform and us.
+/// The session with a platform.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) http: Http,
@@ -26,35 +26,35 @@ pub(crate) struct Session {
     pub(crate) sink: Shared,
     pub(crate) dialers: Arc<Dialers>,
     pub(crate) limits: Limits,
-    /// What the platform said of its servers, once it was asked.
+    /// The platform's servers, once it was asked.
     pub(crate) links: RefCell<Option<Links>>,
-    /// Kinds that are wanted; none is all.
+    /// Requested kinds; all if empty.
     pub(crate) kinds: Vec<Kind>,
-    /// Only metrics with such a name are wanted.
+    /// Expression for the names of metrics.
     pub(crate) name_filter: Option<String>,
-    /// Each message has to be distinguished from its equals.
+    /// Whether equal messages must be distinguished.
     pub(crate) numbers: bool,
-    /// Show requests and answers.
+    /// Whether to show requests and responses.
     pub(crate) trace: bool,
 }
 
-/// How long and how much.
+/// Limits on time and size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// For connecting and shaking hands.
+    /// Time for connecting and handshakes.
     pub(crate) connect: Option<Duration>,
-    /// Longest silence of a stream.
+    /// Maximum silence of a stream.
     pub(crate) idle: Option<Duration>,
-    /// Between the frames that keep a legacy connection alive.
+    /// Interval of the frames that keep a legacy connection alive.
     pub(crate) keepalive: Duration,
-    /// Largest message, in bytes.
+    /// Maximum size of a message in bytes.
     pub(crate) max_message: usize,
-    /// How far behind log-cache may be with a line.
+    /// Maximum delay of a line in log-cache.
     pub(crate) delay: Duration,
 }
 
 impl Session {
-    /// Makes a request with the token, and once more with a new one if the server refuses it.
+    /// Makes a request with the token, and once more with a new one if the server rejects it.
     ///
     /// # Errors
     /// As the request.
@@ -67,7 +67,7 @@ impl Session {
             Err(failure @ (Failure::Unauthorized(_) | Failure::NotFound(_))) => failure,
             outcome => return outcome,
         };
-        // Newer servers say 404 for a token that has run out, and for none.
+        // Newer servers respond with 404 to an expired or missing token.
         let expired = self.access.borrow().has_expired();
         if matches!(failure, Failure::NotFound(_)) && !expired {
             let words = "not logged in (the server only says 404)";
@@ -86,7 +86,7 @@ impl Session {
         })
     }
 
-    /// Waits, while the output goes on.
+    /// Waits, while output continues.
     ///
     /// # Errors
     /// A signal, or the end of the output.
@@ -94,7 +94,7 @@ impl Session {
         self.sink.lock().pause(duration)
     }
 
-    /// Whether a kind of the youngest generation's envelopes can be what is wanted.
+    /// Whether a kind of the newest generation's envelopes can match the request.
     pub(crate) fn wants_in_v2(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.in_v2() == kind)
     }

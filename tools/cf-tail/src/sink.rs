@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where envelopes go: through the filter, in their form, to a reader that may be slow.
+//! The destination of envelopes: through the filter, in their form, to a reader that may be slow.
 //!
-//! A server that pushes is never kept waiting by the reader: what the reader does not take is
-//! kept, up to a limit, and beyond that envelopes are dropped and counted. A server that is asked
-//! is asked no faster than the reader reads.
+//! A server that pushes is never delayed by the reader: unread output is kept up to a limit, and
+//! beyond that envelopes are dropped and counted. A server that is polled is polled no faster than
+//! the reader reads.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,32 +23,33 @@ pub(crate) struct Sink {
     out: Backlog,
     writer: Writer,
     filter: Filter,
-    /// Most bytes to keep for a slow reader.
+    /// Maximum number of bytes kept for a slow reader.
     limit: usize,
-    /// How many envelopes may still be written.
+    /// Number of envelopes that may still be written.
     left: Option<u64>,
-    /// How many had no room.
+    /// Number of envelopes dropped for lack of room.
     dropped: u64,
     written: u64,
-    /// How many could not be read.
+    /// Number of malformed envelopes.
     damaged: u64,
-    /// How many the server had dropped before they were asked for.
+    /// Number of envelopes that the server had dropped before they were requested.
     missing: u64,
 }
 
-/// The sink as everything that waits has it: waiting for the network lets the output continue.
+/// A shared handle of the sink, for everything that waits: output continues while waiting for the
+/// network.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared(Arc<Mutex<Sink>>);
 
 impl Shared {
-    /// The sink itself. Nobody holds it while waiting for anything but it.
+    /// Locks the sink. The lock is never held while waiting for anything else.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Sink> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sink {
-    /// Writes to `out`, at most `max_count` envelopes.
+    /// Creates a sink for at most `max_count` envelopes to `out`.
     pub(crate) fn new(
         out: Backlog,
         writer: Writer,
@@ -69,17 +70,17 @@ impl Sink {
         }
     }
 
-    /// For all who need it.
+    /// Creates a shared handle.
     pub(crate) fn shared(self) -> Shared {
         Shared(Arc::new(Mutex::new(self)))
     }
 
-    /// The apps that are read, by GUID and name, to label the messages of several.
+    /// Sets the apps by GUID and name, to label messages if there are several.
     pub(crate) fn name_sources(&mut self, names: Vec<(String, String)>) {
         self.writer.name_sources(names);
     }
 
-    /// Writes a document as it is, a newline behind it.
+    /// Writes a document unchanged, followed by a newline.
     ///
     /// # Errors
     /// As the output's.
@@ -93,15 +94,15 @@ impl Sink {
         self.out.end_record()
     }
 
-    /// Whether an envelope is wanted.
+    /// Whether an envelope is selected.
     pub(crate) fn wants(&self, envelope: &Envelope) -> bool {
         self.filter.takes(envelope)
     }
 
-    /// Writes an envelope if it is wanted, and drops it if there is no room.
+    /// Writes an envelope if it is selected, and drops it if there is no room.
     ///
     /// # Errors
-    /// A write error, the end of the reader, or `Said(Done)` when enough is written.
+    /// A write error, the end of the reader, or `Said(Done)` when the requested number is written.
     pub(crate) fn push(&mut self, envelope: &Envelope) -> Result<(), Stop> {
         if !self.filter.takes(envelope) {
             return Ok(());
@@ -121,7 +122,7 @@ impl Sink {
         self.put(envelope)
     }
 
-    /// Writes an envelope if it is wanted, and waits for room first.
+    /// Writes an envelope if it is selected, after waiting for room.
     ///
     /// # Errors
     /// As [`Sink::push`], and a signal.
@@ -135,7 +136,7 @@ impl Sink {
         self.put(envelope)
     }
 
-    /// Writes an envelope if it is wanted, whether there is room or not: for what is in memory
+    /// Writes an envelope if it is selected, even without room: for envelopes that are in memory
     /// anyway.
     ///
     /// # Errors
@@ -158,20 +159,21 @@ impl Sink {
         Ok(())
     }
 
-    /// Reports something that could not be read, and counts it.
+    /// Reports and counts something malformed.
     pub(crate) fn skip(&mut self, what: impl std::fmt::Display) {
         self.damaged += 1;
         stats::skip(stats::Skip::Invalid, 1);
         report::repeated("skipped", format_args!("{what}, skipped"));
     }
 
-    /// Counts what can never be read.
+    /// Counts envelopes that can never be read.
     pub(crate) fn miss(&mut self, count: u64) {
         self.missing = self.missing.saturating_add(count);
     }
 
     /// Waits until `wanted` is ready or the deadline has passed (`false`), and meanwhile writes
-    /// what the reader takes. Without `wanted` it returns as soon as the reader has taken some.
+    /// what the reader accepts. Without `wanted` it returns as soon as the reader has accepted
+    /// something.
     ///
     /// # Errors
     /// A signal, a write error, the end of the reader.
@@ -204,7 +206,7 @@ impl Sink {
         }
     }
 
-    /// Waits that long.
+    /// Waits for `duration`.
     ///
     /// # Errors
     /// As [`Sink::wait_for`].
@@ -212,27 +214,27 @@ impl Sink {
         self.wait_for(None, Some(Instant::now() + duration)).map(drop)
     }
 
-    /// Writes all that is left.
+    /// Writes all pending output.
     ///
     /// # Errors
     /// A write error, the end of the reader, a signal.
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
-        // Whoever reads the output may take long.
+        // The reader of the output may take long.
         report::print_suppressed();
         self.out.flush()
     }
 
-    /// How many envelopes were written.
+    /// Returns the number of envelopes written.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
 
-    /// How many envelopes were lost or unreadable.
+    /// Returns the number of envelopes that were lost or malformed.
     pub(crate) fn lost(&self) -> u64 {
         self.dropped + self.damaged + self.missing
     }
 
-    /// The output, for those who wait on their own.
+    /// Returns the output, for code that waits by itself.
     pub(crate) fn backlog(&mut self) -> &mut Backlog {
         &mut self.out
     }

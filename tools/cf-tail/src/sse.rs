@@ -2,22 +2,22 @@
 //! Server-sent events (WHATWG HTML §9.2), read as they arrive.
 //!
 //! CR, LF and CRLF end a line, a BOM is skipped, lines that start with a colon are comments, `id`
-//! and `retry` are ignored. An event that the end of the stream cuts off is dropped.
+//! and `retry` are ignored. An event truncated by the end of the stream is dropped.
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// Its `event`, empty if it has none.
+    /// Its `event`, empty if absent.
     pub(crate) name: Vec<u8>,
     /// Its `data` lines, joined by LF.
     pub(crate) data: Vec<u8>,
 }
 
-/// An event is larger than allowed.
+/// An event is over the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
-/// Turns bytes into events.
+/// Parses bytes into events.
 #[derive(Debug)]
 pub(crate) struct Parser {
     line: Vec<u8>,
@@ -29,7 +29,7 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    /// Takes events of up to `limit` bytes.
+    /// Creates a parser for events of up to `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             line: Vec::new(),
@@ -41,7 +41,7 @@ impl Parser {
         }
     }
 
-    /// Takes what arrived and appends the events that it completes.
+    /// Parses bytes and appends the completed events.
     ///
     /// # Errors
     /// [`TooLarge`].

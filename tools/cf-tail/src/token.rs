@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Access tokens: what they look like, when they run out.
+//! Access tokens: their format and expiry.
 
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::secret::Secret;
 
-/// The value of an Authorization header, and when it stops to be of use.
+/// The value of an Authorization header, and when it expires.
 #[derive(Clone, Debug)]
 pub(crate) struct Token {
     /// The header's value, verbatim.
     pub(crate) header: Secret,
-    /// Seconds since 1970, if the token says.
+    /// Expiry in seconds since 1970, if the token contains it.
     pub(crate) expires: Option<i64>,
-    /// How many seconds it is valid after it was made, if it says.
+    /// Lifetime in seconds, if the token contains it.
     pub(crate) lifetime: Option<i64>,
 }
 
 impl Token {
-    /// Takes a token as it was given: one line, with `bearer ` in front or, if it is a JSON web
-    /// token, without.
+    /// Parses a token as given: one line, with the prefix `bearer ` or, for a JSON web token,
+    /// without.
     ///
     /// # Errors
-    /// Words on what is wrong; they do not repeat it.
+    /// A description of what is wrong, without the token.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
@@ -42,13 +42,13 @@ impl Token {
         Ok(Self { expires, lifetime, header: Secret::new(header) })
     }
 
-    /// How many seconds are left at `now` (seconds since 1970); `None` if nobody knows.
+    /// Returns the number of seconds left at `now` (seconds since 1970); `None` if unknown.
     pub(crate) fn left(&self, now: i64) -> Option<i64> {
         self.expires.map(|expires| expires.saturating_sub(now))
     }
 }
 
-/// A time in a JSON web token.
+/// Returns a time in a JSON web token.
 fn claim(token: &str, name: &str) -> Option<i64> {
     let body = token.split('.').nth(1)?;
     let json = BASE64URL_NOPAD.decode(body.trim_end_matches('=').as_bytes()).ok()?;

@@ -11,16 +11,16 @@ use crate::http::Http;
 use crate::secret::Secret;
 use crate::token::Token;
 
-/// What the UAA gave.
+/// A response of the UAA.
 #[derive(Debug)]
 pub(crate) struct Grant {
-    /// For the next requests.
+    /// The token for the next requests.
     pub(crate) token: Token,
-    /// For the next refresh, if it changed.
+    /// The next refresh token, if it changed.
     pub(crate) refresh: Option<Secret>,
 }
 
-/// Whether there is all that a refresh takes.
+/// Whether everything needed for a refresh is known.
 pub(crate) fn can_refresh(config: &Config) -> bool {
     config.uaa.is_some() && (config.refresh_token.is_some() || is_client(config))
 }
@@ -29,7 +29,7 @@ fn is_client(config: &Config) -> bool {
     config.grant_type.as_deref() == Some("client_credentials")
 }
 
-/// Asks for a new token. `refresh` is the last refresh token that was got.
+/// Requests a new token. `refresh` is the latest refresh token.
 ///
 /// # Errors
 /// If there is none.
@@ -65,7 +65,7 @@ pub(crate) fn refresh(
 
 fn grant(body: &[u8]) -> Result<Grant, Failure> {
     let unusable = |what: &str| Failure::BadResponse(format!("the UAA's answer has {what}"));
-    // What is wrong with it is not repeated: it may quote the token.
+    // The error is not repeated: it may quote the token.
     let json: Json = serde_json::from_slice(body).map_err(|_| unusable("no JSON"))?;
     let text = |name| json.get(name).and_then(Json::as_str).filter(|text| !text.is_empty());
     let access = text("access_token").ok_or_else(|| unusable("no token"))?;
@@ -76,7 +76,7 @@ fn grant(body: &[u8]) -> Result<Grant, Failure> {
     Ok(Grant { token, refresh: text("refresh_token").map(Secret::new) })
 }
 
-/// The UAA's words: its description of the error, not all that it sent.
+/// Returns the failure with the UAA's description of the error, rather than its whole response.
 fn refused(status: u16, body: &[u8]) -> Failure {
     let json: Json = serde_json::from_slice(body).unwrap_or_default();
     let words = ["error_description", "error"]

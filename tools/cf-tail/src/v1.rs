@@ -16,22 +16,22 @@ use crate::parts::{self, Recent};
 use crate::server::{Live, Server};
 use crate::session::Session;
 
-/// A server and what is wanted of it.
+/// A server with a request.
 #[derive(Debug)]
 pub(crate) struct V1 {
     /// Scheme `ws` or `wss`.
     pub(crate) base: Url,
     pub(crate) wanted: Wanted,
-    /// Where the app's past is as well, on newer platforms.
+    /// The cache that also has the app's past, on newer platforms.
     pub(crate) past: Option<Cache>,
 }
 
-/// What a traffic controller can stream.
+/// The streams of a traffic controller.
 #[derive(Debug)]
 pub(crate) enum Wanted {
     /// One app.
     App(String),
-    /// Everything, shared by all who use the same subscription.
+    /// Everything, shared by all users of the subscription.
     Firehose(String),
 }
 
@@ -67,7 +67,7 @@ impl V1 {
         parts::read(session, &url, answer, decode)
     }
 
-    /// What the app's instances use, by instance.
+    /// Returns the resource usage of the app's instances, by instance.
     ///
     /// # Errors
     /// If the server does not answer.
@@ -96,7 +96,7 @@ impl Server for V1 {
     fn open<'a>(&'a self, session: &'a Session) -> Result<Live<'a>, Failure> {
         let url = self.stream_url(session);
         let origin = self.url();
-        // It hangs up in order on readers that are slow, and when it is stopped itself.
+        // The server closes normally on slow readers, and when it is stopped itself.
         let (keepalive, has_end, past) = (None, false, self.past.as_ref());
         let feed = Feed { url: &url, origin: &origin, decode, keepalive, has_end, past };
         let socket = feed.open(session)?;
@@ -114,7 +114,7 @@ impl Server for V1 {
             }
             (recent, _) => recent?,
         };
-        // Whatever else is in the answer is no log.
+        // Anything else in the response is not a log.
         recent.envelopes.retain(|envelope| envelope.kind() == Kind::Log);
         Ok(recent)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connections for HTTP: our dialling and waiting under ureq's protocol.
+//! Connections for HTTP: the tools' connecting and waiting under ureq's protocol.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,17 +22,17 @@ use ureq::unversioned::transport::{
 use crate::failure::Failure;
 use crate::sink::Shared;
 
-/// What all connections have in common.
+/// The shared settings of all connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     dialers: Arc<Dialers>,
     sink: Shared,
-    /// Longest silence that is taken for life.
+    /// Maximum silence.
     idle: Option<Duration>,
     trouble: Arc<Mutex<Option<DialError>>>,
 }
 
-/// How to connect: proxies differ between plain and private connections.
+/// Settings of connections: the proxies for plain and TLS connections differ.
 #[derive(Debug, Default)]
 pub(crate) struct Dialers {
     /// For `http` and `ws`.
@@ -53,23 +53,23 @@ impl Dialers {
 }
 
 impl Line {
-    /// Over `dialers`, while `sink` goes on.
+    /// Creates connections by `dialers`, while `sink` continues to write.
     pub(crate) fn new(dialers: Arc<Dialers>, sink: Shared, idle: Option<Duration>) -> Self {
         Self { dialers, sink, idle, trouble: Arc::default() }
     }
 
-    /// Keeps what really happened; ureq only hears that something did.
+    /// Keeps the actual error; ureq only learns that there was one.
     fn fail(&self, error: impl Into<DialError>) -> Error {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into());
         Error::Io(std::io::Error::other("no connection"))
     }
 
-    /// What really happened, if ureq was given an error.
+    /// Takes the actual error behind the one given to ureq.
     pub(crate) fn take_trouble(&self) -> Option<Failure> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take().map(Failure::from)
     }
 
-    /// What was behind an error of ureq.
+    /// Returns the cause of an error of ureq.
     pub(crate) fn explain(&self, error: &Error) -> Failure {
         self.take_trouble().unwrap_or_else(|| match error {
             Error::Timeout(_) => Failure::broken(FaultKind::Timeout, "no answer in time"),
@@ -84,7 +84,7 @@ impl Line {
         })
     }
 
-    /// What was behind an error while reading a body.
+    /// Returns the cause of an error while reading a body.
     pub(crate) fn explain_io(&self, error: &std::io::Error) -> Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(error) => self.explain(error),
@@ -193,7 +193,8 @@ impl Transport for Wire {
         }
     }
 
-    /// A connection that has something to say before it is asked has been closed, or is of no use.
+    /// Whether the connection can be reused: one with data before the request has been closed, or
+    /// is unusable.
     fn is_open(&mut self) -> bool {
         let mut byte = [0];
         matches!(self.stream.read(&mut byte), Err(error) if error.kind() == ErrorKind::WouldBlock)
@@ -214,7 +215,7 @@ fn deadline(timeout: &NextTimeout, idle: Option<Duration>) -> Deadline {
     Instant::now().checked_add(limit)
 }
 
-/// Names are looked up when connecting, for a proxy may have to do it.
+/// Defers name resolution to connecting, since a proxy may have to do it.
 #[derive(Debug)]
 pub(crate) struct Anywhere;
 

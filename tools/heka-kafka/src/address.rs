@@ -15,41 +15,41 @@ const SCHEME: Scheme = Scheme {
     login: "--user with --password-file, or --client-config",
 };
 
-/// How many brokers must have stored a message.
+/// Number of brokers that must have stored a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acks {
-    /// Nobody is asked.
+    /// None.
     None,
     /// The leader of the partition.
     Leader,
-    /// All that are in sync with it.
+    /// All in-sync replicas.
     All,
 }
 
-/// An address, read.
+/// A parsed address.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
-    /// As it was typed.
+    /// The address as typed.
     pub(crate) text: String,
     pub(crate) is_tls: bool,
-    /// `HOST:PORT,…`, as the library wants them.
+    /// `HOST:PORT,…`, in the library's form.
     pub(crate) brokers: String,
     pub(crate) has_several: bool,
-    /// Topic, with `{…}` for values of messages; for reading, topics or `~` and a pattern.
+    /// Topic, with `{…}` for values of messages; for reading, topics, or `~` and a pattern.
     pub(crate) topic: String,
     pub(crate) options: Options,
 }
 
-/// What follows the question mark.
+/// The options after the question mark.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Those of all brokers.
+    /// The options common to all brokers.
     pub(crate) common: transport::Options,
     pub(crate) key: Option<Selector>,
     pub(crate) acks: Option<Acks>,
     pub(crate) compression: Option<String>,
     pub(crate) linger: Option<Duration>,
-    /// The time of a record is that of its message.
+    /// Whether the time of a record is that of its message.
     pub(crate) has_message_time: Option<bool>,
     pub(crate) partition: Option<i32>,
     pub(crate) group: Option<String>,
@@ -60,10 +60,10 @@ pub(crate) struct Options {
     pub(crate) settings: Vec<(String, String)>,
 }
 
-/// Reads an address (a value parser for clap).
+/// Parses an address (a value parser for clap).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse(text: &str) -> Result<Address, String> {
     let parts = SCHEME.parse(text)?;
     let brokers: Vec<_> = parts.hosts.iter().map(ToString::to_string).collect();
@@ -138,10 +138,10 @@ fn parse_compression(value: &str) -> Result<String, String> {
     }
 }
 
-/// Reads the name of a way to log in (a value parser for clap).
+/// Parses the name of a SASL mechanism (a value parser for clap).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse_sasl(value: &str) -> Result<String, String> {
     match value {
         "plain" | "scram-sha-256" | "scram-sha-512" => Ok(value.to_uppercase()),

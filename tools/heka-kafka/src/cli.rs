@@ -67,7 +67,7 @@ impl Tool for Cli {
     }
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) address: Address,
@@ -76,12 +76,12 @@ pub(crate) struct Plan {
     pub(crate) acknowledges: bool,
     pub(crate) in_flight: usize,
     pub(crate) connect_timeout: Duration,
-    /// How long no broker may answer before there is a new client. Until then the library connects
-    /// again itself, and the broker recognises what it has stored already.
+    /// Time without any broker before a new client is created. Until then the library reconnects by
+    /// itself, and the broker recognises what it has stored already.
     pub(crate) patience: Duration,
     pub(crate) config: ClientConfig,
     pub(crate) start: Start,
-    /// When we began, in milliseconds since 1970.
+    /// Start of the tool, in milliseconds since 1970.
     pub(crate) since: i64,
     pub(crate) backoff: Backoff,
 }
@@ -119,7 +119,7 @@ impl Cli {
     }
 }
 
-/// An option that nothing would come of is a mistake.
+/// Rejects options without effect.
 fn check(options: &Options, reads: bool) -> Result<(), Stop> {
     let writing = [
         ("key", options.key.is_some()),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Questions to the cluster before anything is written or read.
+//! Requests to the cluster before anything is written or read.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use rdkafka::metadata::MetadataTopic;
 use crate::events::Partition;
 use crate::words;
 
-/// How long a topic may be missing: brokers that create topics by themselves need a moment, and so
-/// does the election of a leader.
+/// Time for which a topic may be missing: brokers that create topics automatically need a moment,
+/// as does the election of a leader.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// When to ask again.
+/// Interval of requests.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The partitions of a topic, or without one those of all topics.
+/// Returns the partitions of a topic, or of all topics.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 #[expect(
     clippy::disallowed_methods,
     reason = "this runs in a thread of its own, which nobody waits for at a signal"

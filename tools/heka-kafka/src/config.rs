@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Settings of librdkafka: ours, and those that a user gives it.
+//! Settings of librdkafka: our own, and those of the user.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::address::{Acks, Address};
 use crate::cli::Cli;
 use crate::words;
 
-/// What delivery depends on, which nobody else may set.
+/// Settings that delivery depends on, which the user may not change.
 const OURS: [&str; 7] = [
     "bootstrap.servers",
     "metadata.broker.list",
@@ -25,7 +25,7 @@ const OURS: [&str; 7] = [
     "enable.partition.eof",
     "auto.offset.reset",
 ];
-/// Secrets on a command line can be read by everybody.
+/// Settings with secrets, which everybody could read on a command line.
 const SECRET: [&str; 4] = [
     "sasl.password",
     "ssl.key.password",
@@ -33,10 +33,10 @@ const SECRET: [&str; 4] = [
     "sasl.oauthbearer.client.secret",
 ];
 
-/// Reads `KEY=VALUE` (a value parser for clap).
+/// Parses `KEY=VALUE` (a value parser for clap).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     allowed(key)?;
@@ -50,10 +50,10 @@ fn allowed(key: &str) -> Result<(), String> {
     if OURS.contains(&key) { Err(format!("{key} is set by heka-kafka itself")) } else { Ok(()) }
 }
 
-/// Makes the settings of a producer or consumer.
+/// Creates the settings of a producer or consumer.
 ///
 /// # Errors
-/// A setting that does not exist, or a file that cannot be used: status 2.
+/// An unknown setting, or a file that cannot be used: status 2.
 pub(crate) fn make(cli: &Cli) -> Result<ClientConfig, Stop> {
     let (address, options) = (&cli.address, &cli.address.options);
     let mut config = ClientConfig::new();
@@ -80,7 +80,8 @@ pub(crate) fn make(cli: &Cli) -> Result<ClientConfig, Stop> {
     for (key, value) in &cli.setting {
         config.set(key, value);
     }
-    // What it says is shown from -vv on, but it is also how one hears why a connection broke.
+    // Its messages are shown from -vv on, but are also the only source of the cause of a broken
+    // connection.
     config.set_log_level(match report::wants(Level::Debug) {
         true => RDKafkaLogLevel::Debug,
         false => RDKafkaLogLevel::Info,
@@ -89,7 +90,7 @@ pub(crate) fn make(cli: &Cli) -> Result<ClientConfig, Stop> {
     Ok(config)
 }
 
-/// How long a broker may take to answer.
+/// Returns the time limit for a broker's response.
 pub(crate) fn request_timeout(config: &ClientConfig) -> Duration {
     let limit = config.get("socket.timeout.ms").and_then(|text| text.parse().ok());
     Duration::from_millis(limit.unwrap_or(10_000))
@@ -111,7 +112,7 @@ fn set_writing(config: &mut ClientConfig, address: &Address) {
         Acks::All => ("all", "true"),
     };
     config.set("acks", acks).set("enable.idempotence", is_idempotent);
-    // What cannot be stored now is kept until it can.
+    // Messages that cannot be stored now are kept until they can be.
     config.set("message.timeout.ms", "0");
     config.set("topic.metadata.propagation.max.ms", "5000");
     config.set("message.max.bytes", (DEFAULT_READ_LIMIT + 1024).to_string());
@@ -123,7 +124,7 @@ fn set_writing(config: &mut ClientConfig, address: &Address) {
 }
 
 fn set_reading(config: &mut ClientConfig, address: &Address) {
-    // The library wants one even where nothing is stored.
+    // The library requires one even if nothing is stored.
     config.set("group.id", address.options.group.as_deref().unwrap_or("heka-kafka"));
     config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
     config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
@@ -155,7 +156,7 @@ fn set_security(config: &mut ClientConfig, cli: &Cli) -> Result<(), Stop> {
     set_tls(config, cli)
 }
 
-/// Certificates and their keys.
+/// Sets certificates and keys.
 fn set_tls(config: &mut ClientConfig, cli: &Cli) -> Result<(), Stop> {
     let (flags, options) = (&cli.certificates, &cli.address.options);
     let cert = flags.cert.as_ref().or(options.common.cert.as_ref());
@@ -179,7 +180,7 @@ fn set_tls(config: &mut ClientConfig, cli: &Cli) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Reads a file of `KEY=VALUE` lines; those with `#` are comments.
+/// Reads a file of `KEY=VALUE` lines; lines with `#` are comments.
 fn read_file(config: &mut ClientConfig, path: &Path) -> Result<(), Stop> {
     let text = secret::text(path, secret::read(path)?)?;
     for (index, line) in text.lines().enumerate() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client that reads.
+//! A reading client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,16 +17,16 @@ use crate::events::{self, Context, Events, Partition};
 use crate::start::{self, Question};
 use crate::words;
 
-/// How long a client may take to leave its group. It cannot while the broker is frozen.
+/// Time for a client to leave its group, which is impossible while the broker hangs.
 const END: Duration = Duration::from_millis(300);
 
 /// A connection to the cluster.
 pub(crate) struct Consumer {
     client: Option<Arc<BaseConsumer<Context>>>,
     pub(crate) events: Arc<Events>,
-    /// The cluster has what we want.
+    /// Whether the cluster has the requested topics.
     pub(crate) is_ready: bool,
-    /// Since when it is asked.
+    /// Since when it has been asked.
     since: Instant,
     /// Number of the assignment.
     epoch: u64,
@@ -39,13 +39,13 @@ impl std::fmt::Debug for Consumer {
     }
 }
 
-/// Why something is not so, in words.
+/// Creates a failure from an error of the library.
 fn failed(error: &rdkafka::error::KafkaError) -> DialError {
     DialError::failed(words::of_error(error))
 }
 
 impl Consumer {
-    /// Makes a client, which begins to connect, and asks for the topics.
+    /// Creates a client, which begins to connect, and asks for the topics.
     pub(crate) fn start(plan: &Plan) -> Result<Self, DialError> {
         let events = Events::new(plan.address.has_several).map_err(DialError::Stopped)?;
         let mut client: BaseConsumer<Context> = plan
@@ -74,13 +74,13 @@ impl Consumer {
         })
     }
 
-    /// How long it has been connecting.
+    /// Returns how long it has been connecting.
     pub(crate) fn age(&self) -> Duration {
         self.since.elapsed()
     }
 
-    /// The next message, or an error, if there is one. The library is called again as long as it
-    /// does something else: it reports only once that it has something.
+    /// Returns the next message or error, if any. The library is called again as long as it does
+    /// something else: it announces only once that it has something.
     pub(crate) fn poll(&self) -> Option<KafkaResult<BorrowedMessage<'_>>> {
         let client = self.client.as_ref()?;
         loop {
@@ -95,7 +95,7 @@ impl Consumer {
     pub(crate) fn subscribe(&self, address: &Address) -> Result<(), DialError> {
         let topics: Vec<String> = match address.topic.strip_prefix('~') {
             Some(pattern) if pattern.starts_with('^') => vec![pattern.to_owned()],
-            // The library takes for a pattern what begins with this.
+            // The library treats a topic with this prefix as a pattern.
             Some(pattern) => vec![format!("^.*({pattern})")],
             None => address.topic.split(',').map(str::to_owned).collect(),
         };
@@ -104,7 +104,7 @@ impl Consumer {
         client.subscribe(&topics).map_err(|error| failed(&error))
     }
 
-    /// Asks where partitions begin; the answer is among the news.
+    /// Requests the starts of partitions; the answer is part of the news.
     pub(crate) fn find(&mut self, question: Question) {
         self.epoch += 1;
         let Some(client) = self.client.clone() else { return };
@@ -117,7 +117,7 @@ impl Consumer {
         });
     }
 
-    /// Reads partitions from there, if that is an answer to the last question.
+    /// Starts reading partitions at `places`, if these are the answer to the last request.
     pub(crate) fn assign(&self, epoch: u64, places: &[start::Place]) -> Result<bool, DialError> {
         let (true, Some(client)) = (epoch == self.epoch, &self.client) else { return Ok(false) };
         let mut list = TopicPartitionList::new();
@@ -130,7 +130,7 @@ impl Consumer {
         Ok(true)
     }
 
-    /// Gives partitions back to the group.
+    /// Returns partitions to the group.
     pub(crate) fn give_back(&mut self, partitions: &[Partition]) -> Result<(), DialError> {
         self.epoch += 1;
         let Some(client) = &self.client else { return Ok(()) };
@@ -141,7 +141,7 @@ impl Consumer {
         events::give_back(client, &list).map_err(|error| failed(&error))
     }
 
-    /// Asks the broker to store offsets; the answer is among the news.
+    /// Requests the broker to store offsets; the answer is part of the news.
     pub(crate) fn commit(&self, offsets: Vec<(Partition, i64)>) {
         let (Some(client), events) = (self.client.clone(), Arc::clone(&self.events)) else {
             return;
@@ -153,7 +153,7 @@ impl Consumer {
         });
     }
 
-    /// Fetches nothing while nobody takes the output, or fetches again.
+    /// Pauses or resumes fetching, while the output is blocked.
     pub(crate) fn pause(&mut self, pauses: bool) -> Result<(), DialError> {
         let Some(client) = &self.client else { return Ok(()) };
         if std::mem::replace(&mut self.is_paused, pauses) == pauses {
@@ -168,7 +168,7 @@ impl Consumer {
         self.is_paused
     }
 
-    /// Leaves the group and lets go of the client, but waits for that only a moment.
+    /// Leaves the group and destroys the client, waiting only a moment.
     pub(crate) fn end(mut self) {
         let (ended, is_ended) = std::sync::mpsc::channel::<()>();
         self.events.close();
@@ -183,7 +183,7 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        // It waits for the group as long as the broker is frozen.
+        // It would wait for the group as long as the broker hangs.
         self.events.close();
         let client = self.client.take();
         std::thread::spawn(move || drop(client));
@@ -198,7 +198,7 @@ fn store(client: &BaseConsumer<Context>, offsets: &[(Partition, i64)]) -> KafkaR
     client.commit(&list, CommitMode::Sync)
 }
 
-/// The partitions that an address names.
+/// Returns the partitions of an address.
 fn partitions(
     client: &BaseConsumer<Context>,
     address: &Address,

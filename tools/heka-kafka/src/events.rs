@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the threads of the library and our own have to say to the one that works, which is woken by
-//! a descriptor.
+//! News from the library's and our own threads for the working thread, which a descriptor wakes.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,36 +18,36 @@ use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 use crate::start::Place;
 use crate::words;
 
-/// What came of a message: its name, and why it is not stored.
+/// The outcome of a message: its name, and the error if it is not stored.
 pub(crate) type Answer = (usize, Option<Code>);
 /// A topic and the number of a partition.
 pub(crate) type Partition = (String, i32);
 
-/// The partitions that there are, or why they are of no use.
+/// The existing partitions, or the reason why they are unusable.
 pub(crate) type Probed = Result<Vec<Partition>, String>;
-/// What came of a commit.
+/// The outcome of a commit.
 pub(crate) type Commit = KafkaResult<Vec<(Partition, i64)>>;
 
-/// News since it was last looked.
+/// News since the last check.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) answers: Vec<Answer>,
-    /// The cluster was asked whether what we want is there.
+    /// The result of asking the cluster for the topics.
     pub(crate) probed: Option<Probed>,
-    /// No broker can be reached.
+    /// Whether no broker can be reached.
     pub(crate) is_down: bool,
-    /// A broker answers.
+    /// Whether a broker responds.
     pub(crate) is_up: bool,
-    /// The client can do nothing more.
+    /// The fatal error of the client.
     pub(crate) fatal: Option<String>,
-    /// What is wrong, as the library said last.
+    /// The last error that the library reported.
     pub(crate) cause: Option<String>,
-    /// Partitions were given to us, or taken from us.
+    /// Partitions that were assigned or revoked.
     pub(crate) rebalances: Vec<Rebalance>,
-    /// It is known where partitions begin, of the assignment with that number.
+    /// The starts of partitions, with the number of the assignment.
     pub(crate) found: Option<(u64, Result<Vec<Place>, String>)>,
     pub(crate) commits: Vec<Commit>,
-    /// The first and the last offsets of partitions.
+    /// The first and last offsets of partitions.
     pub(crate) ends: Vec<(Partition, i64)>,
 }
 
@@ -59,20 +58,20 @@ pub(crate) enum Rebalance {
     Taken(Vec<Partition>),
 }
 
-/// The way to the thread that works.
+/// The channel to the working thread.
 #[derive(Debug)]
 pub(crate) struct Events {
     news: Mutex<News>,
     wake: EventFd,
     names_host: bool,
-    /// Nobody takes the news: the client ends.
+    /// Whether the client ends, so that news are ignored.
     is_closing: AtomicBool,
-    /// The library has called us.
+    /// Whether the library has called back.
     has_called: AtomicBool,
 }
 
 impl Events {
-    /// `names_host` if it is of interest which broker an error is of.
+    /// `names_host` says whether errors should name the broker.
     pub(crate) fn new(names_host: bool) -> Result<Arc<Self>, Stop> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         let wake = EventFd::from_flags(flags).map_err(Stop::failed)?;
@@ -85,15 +84,15 @@ impl Events {
         }))
     }
 
-    /// Readable if there are news.
+    /// Returns a descriptor that is readable if there are news.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 
-    /// We are awake. To be said before the library is asked for what it has: it wakes us only when
-    /// there was nothing before.
+    /// Resets the wake-up. Must be called before polling the library, which only wakes the thread
+    /// when there was nothing before.
     pub(crate) fn awake(&self) {
-        // If nobody has written, it would block, and there is nothing to be forgotten.
+        // It would block if nobody has written, and then there is nothing to reset.
         let _woken = self.wake.read();
     }
 
@@ -112,7 +111,7 @@ impl Events {
         self.wake();
     }
 
-    /// Whether the library has called us since this was asked last.
+    /// Whether the library has called back since the last call.
     pub(crate) fn was_called(&self) -> bool {
         self.has_called.swap(false, Ordering::Relaxed)
     }
@@ -121,14 +120,14 @@ impl Events {
         self.has_called.store(true, Ordering::Relaxed);
     }
 
-    /// The client ends.
+    /// Notes that the client ends.
     pub(crate) fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
     }
 
-    /// Wakes the thread that works.
+    /// Wakes the working thread.
     pub(crate) fn wake(&self) {
-        // It fails only if it was written to 2^64 times.
+        // It fails only after 2^64 writes.
         let _woken = self.wake.write(1);
     }
 }
@@ -141,7 +140,7 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.0.called();
         if facility == "FAIL" {
-            // Of a connection that breaks nothing else is said.
+            // There is no other report of a broken connection.
             let text = message.split_once("]: ").map_or(message, |(_, rest)| rest);
             let text = words::of_reason(text, self.0.names_host);
             self.0.tell(|news| news.cause = Some(text));
@@ -210,20 +209,20 @@ impl ConsumerContext for Context {
     ) {
         self.0.called();
         if self.0.is_closing.load(Ordering::Relaxed) {
-            // Nothing is left to do about an error.
+            // Nothing can be done about an error.
             let _given_back = give_back(consumer, partitions);
             return;
         }
         let list = partitions.elements();
         let list = list.iter().map(|one| (one.topic().to_owned(), one.partition())).collect();
-        // Assigned once it is known where each begins, given back once what is done is committed.
+        // Assigned once the start of each is known, returned once processed records are committed.
         let is_given = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         let change = if is_given { Rebalance::Given(list) } else { Rebalance::Taken(list) };
         self.0.tell(|news| news.rebalances.push(change));
     }
 }
 
-/// Reads those partitions, too, or those alone if the group hands over all at once.
+/// Starts reading these partitions: in addition, or exclusively if the group assigns all at once.
 pub(crate) fn take_over(
     consumer: &BaseConsumer<Context>,
     partitions: &TopicPartitionList,
@@ -235,7 +234,7 @@ pub(crate) fn take_over(
     }
 }
 
-/// Reads those partitions no longer.
+/// Stops reading these partitions.
 pub(crate) fn give_back(
     consumer: &BaseConsumer<Context>,
     partitions: &TopicPartitionList,
@@ -247,7 +246,7 @@ pub(crate) fn give_back(
     }
 }
 
-/// Whether the group hands over single partitions while the others are read on.
+/// Whether the group moves single partitions while the others continue to be read.
 fn is_incremental(consumer: &BaseConsumer<Context>) -> bool {
     matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative)
 }

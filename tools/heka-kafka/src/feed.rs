@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the broker sends, whichever client it comes from: a client that is of no more use is
-//! replaced, and the next one goes on where it was.
+//! The records from the broker, across clients: a failed client is replaced, and the next one
+//! continues at the same position.
 
 use std::time::{Duration, Instant};
 
@@ -20,29 +20,29 @@ use crate::places::Places;
 use crate::start::{Place, Question};
 use crate::words;
 
-/// How late offsets are committed.
+/// Interval of commits.
 pub(crate) const COMMIT: Duration = Duration::from_secs(1);
-/// How old the numbers on the lag may be.
+/// Maximum age of the numbers for the lag.
 const COUNT: Duration = Duration::from_millis(200);
 
-/// The partitions that are read, and the client that reads them.
+/// The partitions being read, and the client that reads them.
 #[derive(Debug)]
 pub(crate) struct Feed {
     consumer: Option<Consumer>,
     pub(crate) places: Places,
-    /// When the lag was counted last.
+    /// When the lag was last determined.
     counted: Deadline,
-    /// When offsets were committed last.
+    /// When offsets were last committed.
     committed: Instant,
-    /// A commit has no answer yet.
+    /// Whether a commit is outstanding.
     is_committing: bool,
-    /// Partitions to be given back after it.
+    /// Partitions to return after it.
     leaving: Option<Vec<Partition>>,
     /// Since when no broker can be reached.
     down: Option<Instant>,
-    /// What the library said last.
+    /// The library's last message.
     cause: Option<String>,
-    /// Something was deleted before it was read.
+    /// Whether records were deleted before they were read.
     pub(crate) has_lost: bool,
 }
 
@@ -66,45 +66,45 @@ impl Feed {
         self.consumer.is_some()
     }
 
-    /// Makes a client.
+    /// Creates a client.
     pub(crate) fn begin(&mut self, plan: &Plan) -> Result<(), DialError> {
         self.consumer = Some(Consumer::start(plan)?);
         Ok(())
     }
 
-    /// What to wait for.
+    /// Returns the descriptor to wait for.
     pub(crate) fn wanted(&self) -> Option<Wanted<'_>> {
         self.consumer.as_ref().map(|consumer| (consumer.events.fd(), PollFlags::POLLIN))
     }
 
-    /// Whether the broker was asked to send nothing.
+    /// Whether fetching is paused.
     pub(crate) fn is_paused(&self) -> bool {
         self.consumer.as_ref().is_some_and(Consumer::is_paused)
     }
 
-    /// Asks the broker to send nothing, or to go on.
+    /// Pauses or resumes fetching.
     pub(crate) fn pause(&mut self, pauses: bool) -> Result<(), DialError> {
         self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.pause(pauses))
     }
 
-    /// To be said before [`Feed::poll`] is called in a row.
+    /// Must be called before a series of calls of [`Feed::poll`].
     pub(crate) fn awake(&self) {
         if let Some(consumer) = &self.consumer {
             consumer.events.awake();
         }
     }
 
-    /// The next message, or an error, if there is one.
+    /// Returns the next message or error, if any.
     pub(crate) fn poll(&mut self) -> (Option<KafkaResult<BorrowedMessage<'_>>>, &mut Places) {
         (self.consumer.as_ref().and_then(Consumer::poll), &mut self.places)
     }
 
-    /// A message has come.
+    /// Notes a received message.
     pub(crate) fn flows(&mut self) {
         self.down = None;
     }
 
-    /// Lets go of the client.
+    /// Destroys the client.
     pub(crate) fn lose(&mut self) {
         self.consumer = None;
         self.places.take_all_away();
@@ -121,7 +121,7 @@ impl Feed {
         }
     }
 
-    /// Takes what the library has to say; `true` if the cluster is there now.
+    /// Processes news from the library; `true` if the cluster has become ready.
     pub(crate) fn hear(&mut self, plan: &Plan) -> Result<bool, DialError> {
         let Some(consumer) = &self.consumer else { return Ok(false) };
         let news = consumer.events.take();
@@ -150,7 +150,7 @@ impl Feed {
         Ok(is_new)
     }
 
-    /// Shows how far behind we are. That is of interest now and then, and at the end.
+    /// Updates the lag, from time to time and at the end.
     fn count_lag(&mut self, is_over: bool) {
         if is_over || self.counted.is_none_or(|counted| counted.elapsed() > COUNT) {
             self.counted = Some(Instant::now());
@@ -217,7 +217,7 @@ impl Feed {
         self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.give_back(list))
     }
 
-    /// The group has changed.
+    /// Handles a change of the group.
     fn rebalance(&mut self, plan: &Plan, change: Rebalance) -> Result<(), DialError> {
         match change {
             Rebalance::Given(list) => {
@@ -237,7 +237,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Asks where these partitions begin.
+    /// Requests the starts of these partitions.
     fn ask(&mut self, plan: &Plan, partitions: Vec<Partition>, is_out_of_range: bool) {
         let (known, start) = (self.places.known(), plan.start);
         let has_group = plan.address.options.group.is_some();
@@ -246,7 +246,7 @@ impl Feed {
         }
     }
 
-    /// What an error means for this client: nothing, or that it is of no more use.
+    /// Handles an error: it is either temporary or ends the client.
     pub(crate) fn trouble(&mut self, plan: &Plan, error: &KafkaError) -> Result<(), DialError> {
         if let KafkaError::PartitionEOF(partition) = error {
             self.places.end(*partition);
@@ -254,7 +254,7 @@ impl Feed {
         }
         match error.rdkafka_error_code() {
             Some(Code::AutoOffsetReset) => {
-                // What was to be read next was deleted.
+                // The next record was deleted.
                 self.ask(plan, self.places.assigned(), true);
                 Ok(())
             }
@@ -266,7 +266,7 @@ impl Feed {
         }
     }
 
-    /// Reads from there on.
+    /// Starts reading at `places`.
     fn assign(&mut self, epoch: u64, places: &[Place]) -> Result<(), DialError> {
         let Some(consumer) = &self.consumer else { return Ok(()) };
         if !consumer.assign(epoch, places)? {
@@ -280,7 +280,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Asks the broker to store how far partitions are acknowledged.
+    /// Requests the broker to store the acknowledged offsets of partitions.
     pub(crate) fn commit(&mut self, of: Option<&[Partition]>) {
         let offsets = self.places.to_commit(of);
         self.committed = Instant::now();
@@ -290,16 +290,16 @@ impl Feed {
         }
     }
 
-    /// What the library said last is closer to the cause.
+    /// Creates a failure; the library's last message is closer to the cause.
     fn failed(&mut self, cause: &str) -> DialError {
         DialError::failed(self.cause.take().as_deref().unwrap_or(cause))
     }
 
-    /// Takes what the broker says of commits and nothing else; whether all are done.
+    /// Processes only the answers to commits; returns whether all are complete.
     pub(crate) fn is_committed(&mut self) -> bool {
         if let Some(consumer) = &self.consumer {
             consumer.events.awake();
-            // Messages come again.
+            // The messages will be read again.
             while consumer.poll().is_some() {}
             for list in consumer.events.take().commits.into_iter().flatten() {
                 COMMITTED.add(self.places.committed(&list));

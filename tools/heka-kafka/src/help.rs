@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the help of heka-kafka has beside its flags.
+//! The help of heka-kafka beyond its flags.
 
 use heka_core::cli::Help;
 

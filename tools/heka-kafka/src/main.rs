@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writes messages to Kafka, and reads them from there.
 //!
-//! The client is librdkafka. Its threads only put what they have to say into [`events`]; one thread
-//! of ours does the rest, and never waits for the library: what could take long is asked in a thread
-//! of its own, and a client that is no longer needed is left to one.
+//! The client is librdkafka. Its threads only add to [`events`]; one thread of our own does the
+//! rest, and never waits for the library: slow requests are made in separate threads, and the
+//! destruction of a client is left to one.
 
 mod address;
 mod cli;

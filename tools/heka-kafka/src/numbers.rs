@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-kafka counts.
+//! Statistics of heka-kafka.
 
 use heka_core::delivery::transport::numbers::{
     ACKNOWLEDGED, COMMITTED, CONNECTED, REFUSED, RESENT,
@@ -11,7 +11,7 @@ use heka_core::report::stats::{Counter, Metric, Table};
 pub(crate) static LAG: Table = Table::new();
 pub(crate) static PARTITIONS: Counter = Counter::new();
 
-/// In the order in which they are shown.
+/// In display order.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total(
         "heka_kafka_acknowledged_messages_total",

@@ -4,21 +4,21 @@
 use crate::events::Partition;
 use crate::start::Place;
 
-/// One partition. All offsets are those of the record that comes next.
+/// One partition. All offsets are those of the next record.
 #[derive(Debug)]
 struct Progress {
     topic: String,
     partition: i32,
     /// Handed over.
     next: i64,
-    /// Acknowledged by the program that gets the messages.
+    /// Acknowledged by the program that receives the messages.
     done: i64,
-    /// Stored at the broker, and up to where that was counted.
+    /// Stored at the broker, and the offset up to which that was counted.
     committed: i64,
     counted: i64,
-    /// Where the partition ended at the start.
+    /// End of the partition at the start.
     end: i64,
-    /// Where it ends, as far as is known.
+    /// Current end, as far as known.
     high: i64,
     is_assigned: bool,
     is_at_end: bool,
@@ -28,7 +28,7 @@ struct Progress {
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     places: Vec<Progress>,
-    /// The one that was asked for last: records come in long runs.
+    /// The partition accessed last: records come in long runs.
     last: usize,
     has_any: bool,
 }
@@ -50,7 +50,7 @@ impl Places {
         self.places.iter_mut().filter(move |place| is_in(place))
     }
 
-    /// A partition is read from now on.
+    /// Begins reading a partition.
     pub(crate) fn assign(&mut self, place: &Place) {
         self.has_any = true;
         let index = self.find(&place.topic, place.partition).unwrap_or_else(|| {
@@ -77,24 +77,24 @@ impl Places {
         progress.is_at_end = false;
     }
 
-    /// Nothing is assigned, by a group that gives everything to others.
+    /// Handles an empty assignment, by a group that gives everything to others.
     pub(crate) fn assign_none(&mut self) {
         self.has_any = true;
     }
 
-    /// Partitions are read no longer.
+    /// Stops reading partitions.
     pub(crate) fn take_away(&mut self, list: &[Partition]) {
         self.each(list).for_each(|place| place.is_assigned = false);
     }
 
-    /// No partition is read.
+    /// Stops reading all partitions.
     pub(crate) fn take_all_away(&mut self) {
         self.places.iter_mut().for_each(|place| place.is_assigned = false);
         self.has_any = false;
     }
 
-    /// A record is handed over. Its partition, by a number that is needed for [`Places::done`];
-    /// nothing if it was handed over before, or the partition is no longer ours.
+    /// Hands over a record. Returns the index of its partition, for [`Places::done`]; `None` if it
+    /// was handed over before, or the partition is no longer assigned.
     pub(crate) fn take(&mut self, topic: &str, partition: i32, offset: i64) -> Option<usize> {
         let index = self.find(topic, partition)?;
         self.last = index;
@@ -106,7 +106,7 @@ impl Places {
         Some(index)
     }
 
-    /// Whether that record is behind the end that was there at the start.
+    /// Whether a record is after the end at the start.
     pub(crate) fn is_behind_end(&mut self, topic: &str, partition: i32, offset: i64) -> bool {
         let index = self.find(topic, partition);
         let Some(place) = index.and_then(|index| self.places.get_mut(index)) else { return false };
@@ -115,15 +115,15 @@ impl Places {
         is_behind
     }
 
-    /// A record is acknowledged.
+    /// Notes that a record is acknowledged.
     pub(crate) fn done(&mut self, index: usize, offset: i64) {
         if let Some(place) = self.places.get_mut(index) {
             place.done = place.done.max(offset + 1);
         }
     }
 
-    /// The library has come to the end of a partition with that number. It does not say of which
-    /// topic: it is meant if it is read to its end, or no other has that number.
+    /// Handles the end of a partition with this number. The library does not name the topic: the
+    /// partition is the one that is read to its end, or the only one with this number.
     pub(crate) fn end(&mut self, partition: i32) {
         let is_open = |place: &&mut Progress| {
             place.is_assigned && !place.is_at_end && place.partition == partition
@@ -135,13 +135,13 @@ impl Places {
         }
     }
 
-    /// Whether all that was there at the start is read.
+    /// Whether everything up to the ends at the start is read.
     pub(crate) fn is_at_end(&self) -> bool {
         let mut assigned = self.places.iter().filter(|place| place.is_assigned);
         self.has_any && assigned.all(|place| place.is_at_end)
     }
 
-    /// What the broker is to store, of some partitions or all.
+    /// Returns the offsets to commit, of some partitions or all.
     pub(crate) fn to_commit(&self, of: Option<&[Partition]>) -> Vec<(Partition, i64)> {
         let is_meant = |place: &&Progress| {
             let is_in =
@@ -154,7 +154,7 @@ impl Places {
         places.map(|place| ((place.topic.clone(), place.partition), place.done)).collect()
     }
 
-    /// Offsets are stored; returns how many records that are more than before.
+    /// Notes stored offsets; returns how many more records they cover.
     pub(crate) fn committed(&mut self, list: &[(Partition, i64)]) -> u64 {
         let mut count = 0;
         for ((topic, partition), offset) in list {
@@ -167,7 +167,7 @@ impl Places {
         count
     }
 
-    /// Where partitions end now.
+    /// Sets the current ends of partitions.
     pub(crate) fn ends(&mut self, list: &[(Partition, i64)]) {
         for ((topic, partition), high) in list {
             let index = self.find(topic, *partition);
@@ -177,7 +177,7 @@ impl Places {
         }
     }
 
-    /// How many records of each partition are not acknowledged yet.
+    /// Returns the number of unacknowledged records of each partition.
     pub(crate) fn lags(&self) -> impl Iterator<Item = (String, u64)> {
         self.places.iter().filter(|place| place.is_assigned).map(|place| {
             let name = format!("{} {}", place.topic, place.partition);
@@ -185,13 +185,13 @@ impl Places {
         })
     }
 
-    /// The partitions that are read.
+    /// Returns the partitions being read.
     pub(crate) fn assigned(&self) -> Vec<Partition> {
         let assigned = self.places.iter().filter(|place| place.is_assigned);
         assigned.map(|place| (place.topic.clone(), place.partition)).collect()
     }
 
-    /// Where each partition goes on.
+    /// Returns where each partition continues.
     pub(crate) fn known(&self) -> Vec<(String, i32, i64)> {
         let places = self.places.iter();
         places.map(|place| (place.topic.clone(), place.partition, place.next)).collect()

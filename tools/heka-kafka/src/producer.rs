@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A client that writes.
+//! A writing client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,16 +13,16 @@ use crate::cluster;
 use crate::events::{Context, Events};
 use crate::words;
 
-/// How long a client may take to end.
+/// Time for a client to end.
 const END: Duration = Duration::from_millis(300);
 
 /// A connection to the cluster.
 pub(crate) struct Producer {
     client: Option<Arc<ThreadedProducer<Context>>>,
     pub(crate) events: Arc<Events>,
-    /// The cluster has what we want.
+    /// Whether the cluster has the requested topics.
     pub(crate) is_ready: bool,
-    /// Since when it is asked.
+    /// Since when it has been asked.
     since: Instant,
 }
 
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Producer {
     }
 }
 
-/// What came of handing a record to the library.
+/// The result of passing a record to the library.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     Taken,
@@ -42,7 +42,7 @@ pub(crate) enum Sent {
 }
 
 impl Producer {
-    /// Makes a client, which begins to connect, and asks for the topic.
+    /// Creates a client, which begins to connect, and asks for the topic.
     pub(crate) fn start(plan: &Plan, topic: Option<String>) -> Result<Self, DialError> {
         let events = Events::new(plan.address.has_several).map_err(DialError::Stopped)?;
         let client: ThreadedProducer<Context> = plan
@@ -60,12 +60,12 @@ impl Producer {
         Ok(Self { client: Some(client), events, is_ready: false, since: Instant::now() })
     }
 
-    /// How long it has been connecting.
+    /// Returns how long it has been connecting.
     pub(crate) fn age(&self) -> Duration {
         self.since.elapsed()
     }
 
-    /// Hands a record to the library.
+    /// Passes a record to the library.
     pub(crate) fn send(&self, record: BaseRecord<'_, [u8], [u8], usize>) -> Sent {
         let Some(client) = &self.client else { return Sent::Full };
         match client.send(record) {
@@ -77,7 +77,7 @@ impl Producer {
         }
     }
 
-    /// Lets go of the client, and waits a moment for its end.
+    /// Destroys the client, and waits a moment for its end.
     pub(crate) fn end(mut self) {
         let (ended, is_ended) = std::sync::mpsc::channel::<()>();
         let client = self.client.take();
@@ -91,7 +91,7 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // It may wait for brokers that do not answer.
+        // It may wait for brokers that do not respond.
         let client = self.client.take();
         std::thread::spawn(move || drop(client));
     }

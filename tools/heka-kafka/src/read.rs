@@ -16,15 +16,15 @@ use crate::feed::{COMMIT, Feed};
 use crate::origin::{Stored, TEXT_TYPE};
 use crate::places::Places;
 
-/// How long nobody takes the output before the broker is asked to send nothing. A reader that says
-/// nothing at all for five minutes is thrown out of its group.
+/// Time for which the output may be blocked before fetching is paused. A reader that does not poll
+/// for five minutes is removed from its group.
 const STALLED: Duration = Duration::from_secs(30);
-/// When to look at what the library has, whatever it says.
+/// Interval of polling the library, even without a wake-up.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long what was handed over is waited for at the end, with the commit.
+/// Time for messages that were handed over to become safe at the end, including the commit.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Hands over what the topics have.
+/// Hands over the records of the topics.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     let is_pattern = plan.address.topic.starts_with('~');
     let has_group = plan.address.options.group.is_some();
@@ -41,7 +41,7 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     Ok(Status::failed_if(reader.feed.has_lost || reader.handover.has_lost()))
 }
 
-/// Where a record was that was handed over.
+/// The position of a record that was handed over.
 #[derive(Debug)]
 struct Handed {
     partition: usize,
@@ -54,9 +54,9 @@ struct Reader {
     handover: Handover<Handed>,
     feed: Feed,
     redial: Redial,
-    /// When there was room for messages last.
+    /// When there was last room for messages.
     had_room: Instant,
-    /// The library has more than there was room for.
+    /// Whether the library has more than there was room for.
     has_more: bool,
     is_over: bool,
 }
@@ -93,7 +93,7 @@ impl Reader {
         }
     }
 
-    /// Connects, takes messages, commits.
+    /// Connects, receives messages, commits.
     fn turn(&mut self) -> Result<(), DialError> {
         if !self.feed.is_begun() {
             if self.redial.due() > Instant::now() {
@@ -112,7 +112,7 @@ impl Reader {
         self.handover.has_room() && !self.is_over
     }
 
-    /// Takes the messages that have come.
+    /// Processes received messages.
     fn take(&mut self) -> Result<(), DialError> {
         self.feed.awake();
         self.has_more = true;
@@ -125,7 +125,7 @@ impl Reader {
         }
         let is_stalled = self.had_room.elapsed() > STALLED;
         if is_stalled || self.is_over {
-            // The library is called now and then all the same.
+            // The library still has to be called from time to time.
             self.feed.pause(true)?;
             let mut tries = 0;
             while tries < 16 && self.take_one()? {
@@ -135,12 +135,12 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes a message, or an error; `false` if there was none.
+    /// Processes a message or an error; `false` if there was none.
     fn take_one(&mut self) -> Result<bool, DialError> {
         let Self { handover, feed, plan, .. } = self;
         let error = match feed.poll() {
             (None, _) => return Ok(false),
-            // It was not read, and comes again to the next reader.
+            // It was not read, and goes to the next reader.
             (Some(Ok(_)), _) if self.is_over => return Ok(true),
             (Some(Ok(message)), places) => {
                 hand_over(&message, plan, places, handover);
@@ -155,7 +155,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// There is no broker, or the client is of no more use.
+    /// Handles a missing broker, or a client that has failed.
     fn lost(&mut self, error: DialError) -> Result<(), Stop> {
         let error = error.unless_stopped()?;
         self.feed.lose();
@@ -165,7 +165,7 @@ impl Reader {
     fn wait(&self) -> Result<(), Stop> {
         let mut wanted = Vec::with_capacity(3);
         let has_room = self.has_room();
-        // Without room nothing is done about what the library has.
+        // Without room, the library's messages are left alone.
         wanted.extend(self.feed.wanted().filter(|_| has_room || self.feed.is_paused()));
         wanted.extend(self.handover.wanted());
         let due = match self.feed.is_begun() {
@@ -176,7 +176,7 @@ impl Reader {
         wait(&wanted, Some(due)).map(drop)
     }
 
-    /// Takes what was handed over and is done with by now, and commits, but not for long.
+    /// Handles messages that have become safe, and commits, within a short time.
     fn finish(&mut self) {
         let until = Instant::now() + GRACE;
         let Self { handover, feed, .. } = self;
@@ -193,7 +193,7 @@ impl Reader {
     }
 }
 
-/// Makes frames of a record.
+/// Converts a record to frames.
 fn hand_over(
     message: &BorrowedMessage<'_>,
     plan: &Plan,
@@ -201,8 +201,8 @@ fn hand_over(
     handover: &mut Handover<Handed>,
 ) {
     let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-    // A record of before the start belongs to it wherever it is: of some brokers one hears that a
-    // partition ends with the first record of its last batch.
+    // A record from before the start is included wherever it is: for some brokers, the reported end
+    // of a partition is the first record of its last batch.
     let is_new = || message.timestamp().to_millis().is_none_or(|time| time > plan.since);
     if !plan.follows && is_new() && places.is_behind_end(topic, partition, offset) {
         return;

@@ -12,10 +12,10 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::events::Partition;
 
-/// How long a broker may take to answer.
+/// Time limit for a broker's response.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Where to begin, as the address says.
+/// The start requested in the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
     Stored,
@@ -46,33 +46,33 @@ impl Start {
     }
 }
 
-/// Where one partition begins, and what it held then.
+/// The start of one partition, and its contents at that time.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) next: i64,
-    /// Behind the last record.
+    /// Offset after the last record.
     pub(crate) end: i64,
-    /// Something was deleted before it was read.
+    /// Whether records were deleted before they were read.
     pub(crate) has_lost: bool,
-    /// It begins before what was read last.
+    /// Whether it begins before the last record read.
     pub(crate) is_reset: bool,
 }
 
-/// What is asked of the broker.
+/// A request to the broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(crate) partitions: Vec<Partition>,
-    /// Those that were read before, with the record that comes next.
+    /// Partitions that were read before, with the next record.
     pub(crate) known: Vec<(String, i32, i64)>,
     pub(crate) start: Start,
     pub(crate) has_group: bool,
-    /// The broker has said that it does not have what was to be read next.
+    /// Whether the broker has reported that it does not have the next record.
     pub(crate) is_out_of_range: bool,
 }
 
-/// Asks the broker where each partition begins.
+/// Requests the start of each partition from the broker.
 pub(crate) fn find<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     question: &Question,
@@ -111,7 +111,7 @@ pub(crate) fn find<C: ConsumerContext>(
     Ok(places)
 }
 
-/// What a broker has answered about a partition.
+/// Returns a broker's answer about a partition.
 fn offset_in(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<i64> {
     match list.find_partition(topic, partition)?.offset() {
         Offset::Offset(offset) => Some(offset),
@@ -119,7 +119,7 @@ fn offset_in(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<i
     }
 }
 
-/// The offset that is read next, if the partition has it, and whether something was lost.
+/// Returns the next offset, if the partition has it, and whether records were lost.
 fn checked(
     topic: &str,
     partition: i32,

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an answer of the broker to a message means.
+//! Interprets a broker's error for a message.
 
 use heka_core::delivery::Refusal;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
-/// What is to be done with a message that was not stored.
+/// The treatment of a message that was not stored.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It will never be stored, if that is said of it alone: one bad record makes the broker refuse
-    /// all that came with it.
+    /// It will never be stored, provided that the error concerns it alone: one invalid record makes
+    /// the broker refuse its whole batch.
     Refuse(Refusal),
     /// It may be stored later.
     Again,
-    /// This client can do nothing more.
+    /// The client has failed.
     Renew,
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records that are on their way: handed to the library, stored, to be sent again, refused.
+//! Records in transit: passed to the library, stored, to be sent again, refused.
 //!
-//! Answers come in any order, since each partition has its own; only the front of the window, as
-//! far as nothing is open in it, is reported to the program that gave us the messages. The records
-//! lie one behind the other in one buffer, whose used front is cut off now and then.
+//! Answers arrive in any order, since each partition has its own; only the front of the window, up
+//! to the first unanswered record, is reported to the program that sends the messages. The records
+//! are consecutive in one buffer, whose unused front is removed from time to time.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -11,21 +11,21 @@ use std::time::Instant;
 use heka_core::delivery::Refusal;
 use heka_core::delivery::transport::Settled;
 
-/// Records without an answer at the same time, whatever their size.
+/// Maximum number of unanswered records, whatever their size.
 const MOST: usize = 200_000;
-/// Bytes at the front of the buffer that are not worth the copying.
+/// Unused bytes at the front of the buffer that are not worth removing.
 const SLACK: usize = 1024 * 1024;
 
-/// What is known of a record.
+/// The state of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Unsent,
-    /// To be sent when nothing else is on its way: what was sent with it was refused.
+    /// To be sent when no other record is in transit: its batch was refused.
     UnsentAlone,
     Sent,
     SentAlone,
     Stored,
-    /// It never will be; why is in `refusals`.
+    /// Refused; the reason is in `refusals`.
     Refused,
 }
 
@@ -33,7 +33,7 @@ enum State {
 struct Entry {
     /// Number of the message.
     number: u64,
-    /// Where it begins, counted from the first record ever; the lengths of its parts.
+    /// Its start, counted from the first record ever; the lengths of its parts.
     start: u64,
     topic: u32,
     key: Option<u32>,
@@ -43,7 +43,7 @@ struct Entry {
     state: State,
 }
 
-/// A record to be sent.
+/// A record to send.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
     pub(crate) id: usize,
@@ -53,31 +53,31 @@ pub(crate) struct Record<'a> {
     pub(crate) time: i64,
 }
 
-/// The records that have no answer, in their order.
+/// The unanswered records, in order.
 #[derive(Debug)]
 pub(crate) struct Window {
     entries: VecDeque<Entry>,
     /// Name of the front one. A name is never 0.
     first: usize,
     buffer: Vec<u8>,
-    /// What the buffer begins with, counted from the first record ever.
+    /// Start of the buffer, counted from the first record ever.
     base: u64,
     limit: usize,
-    /// All before this one were sent.
+    /// All records before this one were sent.
     cursor: usize,
-    /// How many are on their way.
+    /// Number of records in transit.
     sent: usize,
-    /// One of them is sent alone.
+    /// Whether the one in transit is sent alone.
     is_alone: bool,
     refusals: VecDeque<(usize, Refusal, String)>,
-    /// Since when an answer has been waited for.
+    /// Since when an answer has been outstanding.
     waiting: Option<Instant>,
-    /// Records that were sent more than once.
+    /// Number of records sent more than once.
     pub(crate) resent: u64,
 }
 
 impl Window {
-    /// Keeps about `limit` bytes.
+    /// Creates a window of about `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             entries: VecDeque::new(),
@@ -94,7 +94,7 @@ impl Window {
         }
     }
 
-    /// Bytes of the records.
+    /// Returns the size of the records in bytes.
     fn bytes(&self) -> usize {
         let end = self.base + self.buffer.len() as u64;
         let start = self.entries.front().map_or(end, |entry| entry.start);
@@ -109,7 +109,7 @@ impl Window {
         self.entries.is_empty()
     }
 
-    /// How many records have no answer.
+    /// Returns the number of unanswered records.
     pub(crate) fn unanswered(&self) -> u64 {
         self.entries.len() as u64
     }
@@ -131,7 +131,7 @@ impl Window {
         self.entries.push_back(Entry { number, start, topic, key, payload, time, state });
     }
 
-    /// A record that is refused before it is sent.
+    /// Adds a record that is refused before it is sent.
     pub(crate) fn push_refused(&mut self, number: u64, reason: Refusal, cause: String) {
         let id = self.first + self.entries.len();
         let start = self.base + self.buffer.len() as u64;
@@ -146,7 +146,7 @@ impl Window {
         self.refusals.insert(at, (id, reason, cause));
     }
 
-    /// The next record that is to be sent now. [`Window::sent`] says that it was.
+    /// Returns the next record to send now. Call [`Window::sent`] afterwards.
     pub(crate) fn next(&mut self) -> Option<Record<'_>> {
         if self.is_alone {
             return None;
@@ -172,12 +172,12 @@ impl Window {
         Some(Record { id: self.cursor, topic, key, payload, time: entry.time })
     }
 
-    /// Whether there is something to be sent now.
+    /// Whether there is something to send now.
     pub(crate) fn is_due(&mut self) -> bool {
         self.next().is_some()
     }
 
-    /// The record that [`Window::next`] returned was handed over.
+    /// Notes that the record of [`Window::next`] was passed on.
     pub(crate) fn sent(&mut self) {
         let Some(entry) = self.entries.get_mut(self.cursor - self.first) else { return };
         self.is_alone = entry.state == State::UnsentAlone;
@@ -189,7 +189,7 @@ impl Window {
         self.cursor += 1;
     }
 
-    /// The record with that name is no longer on its way; returns whether it was alone.
+    /// Notes that a record is no longer in transit; returns whether it was sent alone.
     fn answered(&mut self, id: usize, state: State) -> Option<bool> {
         let entry = self.entries.get_mut(id.checked_sub(self.first)?)?;
         let was_alone = match entry.state {
@@ -205,14 +205,14 @@ impl Window {
         Some(was_alone)
     }
 
-    /// A record is stored.
+    /// Notes that a record is stored.
     pub(crate) fn stored(&mut self, id: usize) {
         if self.answered(id, State::Stored).is_some() {
             self.waiting = (self.sent > 0).then(Instant::now);
         }
     }
 
-    /// A record could not be stored now.
+    /// Notes that a record could not be stored at the moment.
     pub(crate) fn failed(&mut self, id: usize) {
         if let Some(was_alone) = self.answered(id, State::Unsent) {
             if was_alone {
@@ -222,8 +222,8 @@ impl Window {
         }
     }
 
-    /// A record was refused, with all that was sent together with it: it is sent again alone. If it
-    /// was alone, that is the last word.
+    /// Handles the refusal of a batch: each record in it is sent again alone. If the record was
+    /// alone, the refusal is final.
     pub(crate) fn refused(&mut self, id: usize, reason: Refusal, cause: impl FnOnce() -> String) {
         match self.answered(id, State::UnsentAlone) {
             Some(true) => {
@@ -235,7 +235,7 @@ impl Window {
         }
     }
 
-    /// The record that [`Window::next`] returned is refused before it is sent.
+    /// Refuses the record of [`Window::next`] before it is sent.
     pub(crate) fn refused_unsent(&mut self, reason: Refusal, cause: String) {
         self.set(self.cursor, State::Refused);
         self.refuse(self.cursor, reason, cause);
@@ -252,7 +252,7 @@ impl Window {
         self.resent += 1;
     }
 
-    /// What was sent will not be answered: it is sent again.
+    /// Makes unanswered records be sent again.
     pub(crate) fn rewind(&mut self) {
         for entry in &mut self.entries {
             entry.state = match entry.state {
@@ -265,12 +265,12 @@ impl Window {
         (self.sent, self.is_alone, self.waiting, self.cursor) = (0, false, None, self.first);
     }
 
-    /// Since when no answer has come though one is waited for.
+    /// Returns since when an answer is outstanding.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.waiting
     }
 
-    /// Takes from the front what has an answer; several in one if they are stored.
+    /// Takes answered records from the front; several at once if they are stored.
     pub(crate) fn settle(&mut self) -> Option<Settled> {
         let (mut last, mut count) = (0, 0);
         while let Some(entry) = self.pop(State::Stored) {
@@ -286,7 +286,7 @@ impl Window {
         Some(Settled::Refused { last: entry.number, reason, cause })
     }
 
-    /// Takes the front one if that is its state.
+    /// Takes the front record if it is in this state.
     fn pop(&mut self, state: State) -> Option<Entry> {
         if self.entries.front()?.state != state {
             return None;
@@ -295,7 +295,7 @@ impl Window {
         self.entries.pop_front()
     }
 
-    /// Forgets the front of the buffer.
+    /// Removes the unused front of the buffer.
     fn cut(&mut self) {
         let used = self.buffer.len() - self.bytes();
         if used == self.buffer.len() || used > SLACK.max(self.buffer.len() / 2) {
@@ -305,7 +305,7 @@ impl Window {
     }
 }
 
-/// How many bytes `put` has appended.
+/// Returns how many bytes `put` has appended.
 fn appended(buffer: &mut Vec<u8>, put: impl FnOnce(&mut Vec<u8>)) -> u32 {
     let start = buffer.len();
     put(buffer);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What librdkafka says, in our words.
+//! Rewords librdkafka's messages.
 
 use heka_core::net::DialError;
 use heka_core::report::Stop;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-/// What an error is called.
+/// Describes an error code.
 pub(crate) fn of_code(code: Code) -> String {
     match code {
         Code::UnknownTopicOrPartition | Code::UnknownTopic => "no such topic".to_owned(),
@@ -27,7 +27,7 @@ pub(crate) fn of_code(code: Code) -> String {
     }
 }
 
-/// What an error is called.
+/// Describes an error.
 pub(crate) fn of_error(error: &KafkaError) -> String {
     match (error, error.rdkafka_error_code()) {
         (KafkaError::ClientCreation(text), _) => text.clone(),
@@ -37,7 +37,7 @@ pub(crate) fn of_error(error: &KafkaError) -> String {
     }
 }
 
-/// Why there is no client: settings that do not go together.
+/// Describes why there is no client: contradictory settings.
 pub(crate) fn of_creation(error: &KafkaError) -> DialError {
     match error {
         KafkaError::ClientCreation(text) => DialError::Stopped(Stop::usage(text)),
@@ -45,8 +45,8 @@ pub(crate) fn of_creation(error: &KafkaError) -> DialError {
     }
 }
 
-/// The cause in a report such as `ssl://h:1/bootstrap: Connect to ipv4#1.2.3.4:1 failed: Connection
-/// refused (after 0ms in state CONNECT)`.
+/// Extracts the cause from a report such as `ssl://h:1/bootstrap: Connect to ipv4#1.2.3.4:1 failed:
+/// Connection refused (after 0ms in state CONNECT)`.
 pub(crate) fn of_reason(reason: &str, names_host: bool) -> String {
     let text = reason.split(" (after ").next().unwrap_or(reason);
     let text = text.split(": might be caused by").next().unwrap_or(text);
@@ -63,7 +63,7 @@ pub(crate) fn of_reason(reason: &str, names_host: bool) -> String {
     if names_host && !host.is_empty() { format!("{host}: {text}") } else { text.to_owned() }
 }
 
-/// A sentence of a library as a cause.
+/// Converts a sentence of a library to a cause.
 fn lowered(text: &str) -> String {
     let mut chars = text.chars();
     let second_is_lower = text.chars().nth(1).is_some_and(char::is_lowercase);

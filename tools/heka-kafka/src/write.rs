@@ -21,11 +21,11 @@ use crate::verdict::{self, Verdict};
 use crate::window::Window;
 use crate::words;
 
-/// Records that are handed to the library in one go.
+/// Number of records passed to the library at once.
 const PIECE: usize = 4096;
-/// When to try again if the library has no room.
+/// Pause if the library has no room.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long answers are waited for after a signal.
+/// Time limit for answers after a signal.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Delivers standard input.
@@ -52,11 +52,11 @@ struct Writer {
     outbox: Outbox,
     producer: Option<Producer>,
     redial: Redial,
-    /// Nothing is sent before this: something could not be stored, or the library has no room.
+    /// End of a pause: something could not be stored, or the library has no room.
     pause: Deadline,
-    /// It was said that no broker can be reached.
+    /// Whether it was reported that no broker can be reached.
     is_down: bool,
-    /// What the library said last.
+    /// The library's last message.
     cause: Option<String>,
 }
 
@@ -97,7 +97,7 @@ impl Writer {
         }
     }
 
-    /// Connects, takes answers, sends.
+    /// Connects, processes answers, sends.
     fn turn(&mut self) -> Result<(), DialError> {
         if self.producer.is_none() && self.redial.due() <= Instant::now() {
             let topic = self.topic.fixed().map(str::to_owned);
@@ -119,7 +119,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes what the library has to say.
+    /// Processes news from the library.
     fn take_news(&mut self) -> Result<(), DialError> {
         let Some(producer) = &mut self.producer else { return Ok(()) };
         producer.events.awake();
@@ -149,7 +149,7 @@ impl Writer {
         }
     }
 
-    /// Whether the cluster has what we want, as long as that is not known.
+    /// Handles the answer whether the cluster has the topics, until that is known.
     fn hear_of_cluster(&mut self, probed: Option<Probed>, is_down: bool) -> Result<(), DialError> {
         let Some(producer) = &mut self.producer else { return Ok(()) };
         match probed {
@@ -172,7 +172,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The broker cannot store something now: waits before it is sent again.
+    /// Pauses before resending, because the broker cannot store something at the moment.
     fn delay(&mut self, cause: &str) -> Result<(), DialError> {
         if self.pause.is_some_and(|pause| pause > Instant::now()) {
             return Ok(());
@@ -181,7 +181,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The client is of no more use, or there is no broker.
+    /// Handles a failed client, or a missing broker.
     fn lost(&mut self, error: DialError) -> Result<(), Stop> {
         let error = error.unless_stopped()?;
         self.producer = None;
@@ -191,7 +191,7 @@ impl Writer {
         self.redial.retry(&self.plan.address.text, error)
     }
 
-    /// Reports what has come of the records at the front.
+    /// Reports the outcome of the oldest records.
     fn tell(&mut self) -> Result<(), Stop> {
         if self.outbox.tell(|| self.window.settle())? {
             self.redial.reset();
@@ -201,7 +201,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until something can be done; `true` if that is to read.
+    /// Waits until something can be done; `true` if that is reading.
     fn wait(&mut self) -> Result<bool, Stop> {
         let is_ready = self.producer.as_ref().is_some_and(|producer| producer.is_ready);
         let has_room = !self.source.is_ended() && self.window.has_room() && is_ready;
@@ -238,7 +238,7 @@ impl Writer {
         })
     }
 
-    /// After a signal: takes the answers that still come.
+    /// Processes remaining answers after a signal.
     fn settle_last(&mut self) -> Result<(), Stop> {
         let until = Instant::now() + GRACE;
         while !self.window.is_empty() && Instant::now() < until {
@@ -253,7 +253,7 @@ impl Writer {
     }
 }
 
-/// Why the cluster cannot be used; what the library said last is closer to the cause.
+/// Creates the failure of an unusable cluster; the library's last message is closer to the cause.
 fn unfit(cause: String, said: Option<String>) -> DialError {
     let is_missing = cause.ends_with("no such topic");
     let cause = match said {
@@ -267,7 +267,7 @@ fn unfit(cause: String, said: Option<String>) -> DialError {
     })
 }
 
-/// Takes an answer. What is to be done beyond that, and why.
+/// Processes an answer. Returns what else has to be done, and why.
 fn settle((id, error): Answer, window: &mut Window) -> Option<(Verdict, String)> {
     let Some(code) = error else {
         window.stored(id);
@@ -289,11 +289,11 @@ fn cause(reason: Refusal, code: Code) -> String {
     }
 }
 
-/// Hands records to the library, and says when to go on if it has no room.
+/// Passes records to the library, and returns when to continue if it has no room.
 fn send(producer: &Producer, window: &mut Window, options: &Options) -> Deadline {
     for _ in 0..PIECE {
         let record = window.next()?;
-        // Only bytes that are text are put there.
+        // Only text is put there.
         let topic = std::str::from_utf8(record.topic).unwrap_or_default();
         let mut message = BaseRecord::with_opaque_to(topic, record.id).payload(record.payload);
         if let Some(key) = record.key {
@@ -324,7 +324,7 @@ fn send(producer: &Producer, window: &mut Window, options: &Options) -> Deadline
     None
 }
 
-/// Adds a message to what is to be sent.
+/// Adds a message to send.
 fn put(window: &mut Window, frame: &Frame<'_>, number: u64, topic: &Place, options: &Options) {
     let time = match options.has_message_time {
         Some(true) => frame.view.timestamp.unwrap_or(0) / 1_000_000,
@@ -343,7 +343,7 @@ fn put(window: &mut Window, frame: &Frame<'_>, number: u64, topic: &Place, optio
     );
 }
 
-/// A byte that a broker takes in the name of a topic.
+/// Replaces a byte that a broker does not accept in the name of a topic.
 fn allowed(byte: u8) -> u8 {
     match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => byte,

@@ -14,30 +14,30 @@ const SCHEME: Scheme = Scheme {
     place: "subject",
     login: "--user with --password-file, --creds or --nkey",
 };
-/// A server takes no longer message unless its configuration says so; the rest is for headers.
+/// Size of a batch: a server accepts no longer message by default; the rest is for headers.
 const BATCH: usize = 64 * 1024;
 
-/// An address, read.
+/// A parsed address.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
-    /// As it was typed.
+    /// The address as typed.
     pub(crate) text: String,
     pub(crate) is_tls: bool,
     pub(crate) hosts: Vec<HostPort>,
-    /// Subject, with `{…}` for values of messages; for reading it may be the name of a stream.
+    /// Subject, with `{…}` for values of messages; for reading, it may be the name of a stream.
     pub(crate) subject: String,
     pub(crate) options: Options,
-    /// Where answers to us go.
+    /// Prefix of the subjects for answers to this client.
     pub(crate) inbox: String,
 }
 
-/// What follows the question mark.
+/// The options after the question mark.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Those of all brokers.
+    /// The options common to all brokers.
     pub(crate) common: transport::Options,
     pub(crate) stream: Option<String>,
-    /// Number of replicas of a stream to make.
+    /// Number of replicas, if the stream is to be created.
     pub(crate) create: Option<u8>,
     pub(crate) batch: Option<usize>,
     pub(crate) no_id: bool,
@@ -54,16 +54,16 @@ impl Options {
         self.common.form.unwrap_or(Form::Protobuf)
     }
 
-    /// How many bytes of frames share a message of the broker.
+    /// Returns the number of bytes of frames that share a message of the broker.
     pub(crate) fn batch(&self) -> usize {
         self.batch.unwrap_or(if self.form() == Form::Framed { BATCH } else { 0 })
     }
 }
 
-/// Reads an address (a value parser for clap).
+/// Parses an address (a value parser for clap).
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse(text: &str) -> Result<Address, String> {
     let parts = SCHEME.parse(text)?;
     let (is_tls, hosts, subject) = (parts.is_tls, parts.hosts, parts.place.to_owned());

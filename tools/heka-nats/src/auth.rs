@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How a client says who it is: user and password, an nkey, or a token with a key (`.creds`).
+//! Authentication of a client: user and password, an nkey, or a token with a key (`.creds`).
 //!
-//! An nkey is an Ed25519 key in base 32 with two bytes of kind in front and a checksum behind.
+//! An nkey is an Ed25519 key in base 32, preceded by two bytes for its type and followed by a
+//! checksum.
 
 use std::path::Path;
 
@@ -12,11 +13,11 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// First bytes of a user's key: of the public one, and the kind in a seed.
+/// First byte of a user's public key, and the type of the key in a seed.
 const USER: u8 = 20 << 3;
 const SEED: u8 = 18 << 3;
 
-/// What is shown to a server.
+/// Credentials for a server.
 #[derive(Debug)]
 pub(crate) enum Credentials {
     None,
@@ -25,20 +26,20 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// A user, with the password of a file.
+    /// Creates credentials from a user and a password file.
     pub(crate) fn password(user: &str, path: &Path) -> Result<Self, Stop> {
         let password = secret::text(path, secret::line(path, "password")?)?;
         Ok(Self::Password { user: user.to_owned(), password })
     }
 
-    /// The key of a file whose only line is its seed.
+    /// Creates credentials from a file whose only line is the seed of a key.
     pub(crate) fn nkey(path: &Path) -> Result<Self, Stop> {
         let seed = secret::text(path, secret::line(path, "key")?)?;
         let key = key(&seed).ok_or_else(|| unusable(path, "not the seed of a user's nkey"))?;
         Ok(Self::Key { key, token: None })
     }
 
-    /// A token and its key, as `nsc` writes them into one file.
+    /// Creates credentials from a file with a token and its key, as `nsc` writes it.
     pub(crate) fn creds(path: &Path) -> Result<Self, Stop> {
         let text = secret::text(path, secret::read(path)?)?;
         let token = section(&text, "NATS USER JWT");
@@ -50,7 +51,7 @@ impl Credentials {
         Ok(Self::Key { key, token: Some(Zeroizing::new(token.to_owned())) })
     }
 
-    /// Adds to what a client says of itself; `nonce` is what the server wants to be signed.
+    /// Adds the credentials to a client's CONNECT; `nonce` is the server's challenge to sign.
     pub(crate) fn put(&self, connect: &mut Map<String, Value>, nonce: &str) {
         match self {
             Self::None => {}
@@ -75,7 +76,7 @@ fn unusable(path: &Path, cause: &str) -> Stop {
     Stop::Error { status: Status::Usage, text: format!("{}: {cause}", path.display()) }
 }
 
-/// What is between `-----BEGIN NAME-----` and the next line of dashes.
+/// Returns the text between `-----BEGIN NAME-----` and the next line of dashes.
 fn section<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("BEGIN {name}"))?;
     let (_, rest) = rest.split_once('\n')?;
@@ -100,7 +101,7 @@ fn public(key: &Ed25519KeyPair) -> String {
     BASE32_NOPAD.encode(&[content.as_slice(), &sum].concat())
 }
 
-/// CRC-16 as in XMODEM.
+/// Computes a CRC-16 as in XMODEM.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |sum, byte| {
         (0..8).fold(sum ^ u16::from(*byte) << 8, |sum, _| {

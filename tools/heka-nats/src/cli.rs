@@ -53,12 +53,12 @@ impl Tool for Cli {
         &self.common
     }
     fn adjust(command: clap::Command) -> clap::Command {
-        // A broker's connections are kept.
+        // Connections to a broker are kept.
         command.mut_arg("idle_timeout", |flag| flag.hide(true))
     }
 }
 
-/// What is to be done, checked.
+/// The validated task.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) address: Address,
@@ -72,7 +72,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Whether a durable consumer begins anew.
+    /// Whether to reset a durable consumer.
     pub(crate) fn resets(&self) -> bool {
         !self.address.options.common.begins_where_stored()
     }
@@ -129,7 +129,7 @@ impl Cli {
     }
 }
 
-/// An option that nothing would come of is a mistake.
+/// Rejects options without effect.
 fn check(options: &Options, reads: bool) -> Result<(), Stop> {
     let writing = [
         ("create", options.create.is_some()),

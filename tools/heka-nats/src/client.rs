@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A connection to a server, which is never waited for but where it is made and asked something.
+//! A connection to a server, which blocks only for connecting and for requests.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -15,33 +15,33 @@ use crate::address::Address;
 use crate::auth::Credentials;
 use crate::protocol::{Finder, Incoming, Said, put_message};
 
-/// How long a server may take to answer.
+/// Time limit for an answer of the server.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Bytes of one read.
+/// Size of a read.
 const READ_SIZE: usize = 64 * 1024;
-/// Bytes read before what they are is looked at.
+/// Maximum number of bytes read before they are processed.
 const READ_MOST: usize = 16 * READ_SIZE;
 
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     stream: Stream,
-    /// Where answers go; what follows the last dot distinguishes them.
+    /// Prefix of the subjects for answers, which are distinguished by the part after the last dot.
     inbox: String,
     asked: u64,
     input: Vec<u8>,
-    /// How much of it is done with.
+    /// Number of bytes consumed.
     start: usize,
     finder: Finder,
     output: Vec<u8>,
-    /// Longest message that the server takes.
+    /// Maximum length of a message that the server accepts.
     pub(crate) max_payload: usize,
-    /// When something came last.
+    /// Time of the last data from the server.
     pub(crate) heard: Instant,
 }
 
 impl Client {
-    /// Connects to the first of the servers that answers, beginning with number `first`.
+    /// Connects to the first server that answers, beginning with number `first`.
     ///
     /// # Errors
     /// The last failure; the others are reported.
@@ -130,10 +130,10 @@ impl Client {
         self.output.extend_from_slice(text.as_bytes());
     }
 
-    /// Waits until the server has done what was asked.
+    /// Waits until the server has processed everything sent before.
     ///
     /// # Errors
-    /// It breaks the connection, or takes too long.
+    /// If it breaks the connection, or takes too long.
     pub(crate) fn await_pong(&mut self, deadline: Deadline) -> Result<(), DialError> {
         loop {
             self.flush()?;
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    /// The same when a signal has come already.
+    /// Like [`Client::await_pong`], after a signal.
     pub(crate) fn await_pong_quietly(&mut self, until: Instant) -> Result<(), DialError> {
         let mut is_there = false;
         while !is_there && Instant::now() < until {
@@ -171,10 +171,10 @@ impl Client {
         self.fill()
     }
 
-    /// Asks the server something, and waits for the answer.
+    /// Sends a request to the server, and waits for the answer.
     ///
     /// # Errors
-    /// There is none, or the connection breaks.
+    /// If there is none, or the connection breaks.
     pub(crate) fn ask(&mut self, subject: &str, question: &Value) -> Result<Value, DialError> {
         self.asked += 1;
         let reply = self.reply_to(&format!("q{}", self.asked));
@@ -203,12 +203,12 @@ impl Client {
         }
     }
 
-    /// The subject of answers with that name.
+    /// Returns the subject for answers with this name.
     pub(crate) fn reply_to(&self, name: &str) -> String {
         format!("{}.{name}", self.inbox)
     }
 
-    /// Where what is to be sent is appended.
+    /// Returns the output buffer.
     pub(crate) fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
@@ -217,17 +217,17 @@ impl Client {
         !self.output.is_empty() || self.stream.wants_write()
     }
 
-    /// What to wait for.
+    /// Returns the descriptor to wait for.
     pub(crate) fn wanted(&self) -> Wanted<'_> {
         let mut flags = PollFlags::POLLIN;
         flags.set(PollFlags::POLLOUT, self.has_output());
         (self.stream.as_fd(), flags)
     }
 
-    /// Writes as much as the server takes now.
+    /// Writes as much as the server accepts now.
     ///
     /// # Errors
-    /// The connection is broken.
+    /// If the connection is broken.
     pub(crate) fn flush(&mut self) -> Result<(), DialError> {
         let mut done = 0;
         let outcome = loop {
@@ -244,7 +244,7 @@ impl Client {
         self.output.drain(..done);
         match outcome {
             Err(error) if error.kind() != ErrorKind::WouldBlock => {
-                // It may have said why before.
+                // The server may have sent the cause before.
                 self.fill()?;
                 self.each(|_, _| {})?;
                 Err(error.into())
@@ -253,10 +253,10 @@ impl Client {
         }
     }
 
-    /// Reads what has come.
+    /// Reads available data.
     ///
     /// # Errors
-    /// The connection is broken, or at its end. What came before is there.
+    /// If the connection is broken, or has ended. Data received before is kept.
     pub(crate) fn fill(&mut self) -> Result<(), DialError> {
         if self.start == self.input.len() {
             self.input.clear();
@@ -273,7 +273,7 @@ impl Client {
             self.input.truncate(len + read.as_ref().map_or(0, |read| *read));
             match read {
                 Ok(0) => {
-                    // Why may stand before the end.
+                    // The cause may precede the end.
                     self.each(|_, _| {})?;
                     return Err(DialError::of(
                         FaultKind::Closed,
@@ -289,10 +289,10 @@ impl Client {
         Ok(())
     }
 
-    /// Hands over the messages that have come, and the end of the output to answer at.
+    /// Passes the received messages to `receive`, with the output buffer for answers.
     ///
     /// # Errors
-    /// What the server says is wrong.
+    /// An error that the server reports.
     pub(crate) fn each(
         &mut self,
         mut receive: impl FnMut(&Incoming<'_>, &mut Vec<u8>),
@@ -329,7 +329,7 @@ impl Client {
     }
 }
 
-/// What a server does not allow.
+/// Creates the failure for a permission error of the server.
 fn refused(words: &str) -> DialError {
     let is_login = words.to_ascii_lowercase().starts_with("authorization");
     let fault = Fault::new(FaultKind::Authentication, words);
@@ -339,7 +339,7 @@ fn refused(words: &str) -> DialError {
     })
 }
 
-/// Reads what a server says of itself, without waiting for more than that.
+/// Reads the server's INFO, without waiting for more than that.
 fn read_info(
     stream: &mut Stream,
     input: &mut Vec<u8>,

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the server says of a message that it delivers from a stream.
+//! The metadata of a message that the server delivers from a stream.
 
 use crate::protocol::Incoming;
 
-/// Where a message comes from.
+/// The origin of a message.
 pub(crate) struct Delivery<'a> {
-    /// What it is acknowledged with.
+    /// The subject for its acknowledgement.
     pub(crate) reply: &'a str,
     pub(crate) sequence: u64,
-    /// How many there are behind it.
+    /// Number of messages after it.
     pub(crate) pending: u64,
 }
 
 impl<'a> Delivery<'a> {
-    /// `None` if it is not of a stream. The reply is
-    /// `$JS.ACK.STREAM.CONSUMER.TRIES.SEQUENCE.NUMBER.TIME.PENDING`, and in newer servers has a
-    /// domain and an account behind `ACK`.
+    /// Parses the metadata; `None` if the message is not from a stream. The reply is
+    /// `$JS.ACK.STREAM.CONSUMER.TRIES.SEQUENCE.NUMBER.TIME.PENDING`, with a domain and an account
+    /// after `ACK` in newer servers.
     pub(crate) fn of(message: &Incoming<'a>) -> Option<Self> {
         let reply = message.reply.filter(|reply| reply.starts_with("$JS.ACK."))?;
         let tokens: Vec<&str> = reply.split('.').collect();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a NATS server says, for the fuzz targets.
+//! The protocol of a NATS server, for the fuzz targets.
 
 #![cfg(feature = "fuzzing")]
 
@@ -7,8 +7,8 @@ mod protocol;
 
 use protocol::{Finder, Said, put_message};
 
-/// Whatever comes is what a server says, or not; every byte of it is used, and none twice, in whatever
-/// pieces it comes.
+/// Parses arbitrary bytes as the server's protocol: every byte is used exactly once, however the
+/// input is split.
 pub fn protocol(input: &[u8]) {
     const LIMIT: usize = 1 << 10;
     let whole = |data| Finder::default().next(data, LIMIT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the help of heka-nats has beside its flags.
+//! The help of heka-nats beyond its flags.
 
 use heka_core::cli::Help;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Questions to `JetStream`: which stream, and who reads from it.
+//! Requests to `JetStream` about streams and consumers.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::address::Options;
 use crate::client::Client;
 use crate::protocol::put_message;
 
-/// How long a server waits for an acknowledgement before it sends a message again.
+/// Time after which the server sends an unacknowledged message again.
 const ACK_WAIT: Duration = Duration::from_secs(30);
-/// A consumer without a name is forgotten when nobody has read for this long.
+/// Idle time after which an unnamed consumer is removed.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
-/// Messages that all readers of a consumer may hold without an acknowledgement.
+/// Maximum number of unacknowledged messages of all readers of a consumer.
 const MOST_PENDING: u64 = 20_000;
 
-/// What a server calls a stream and a consumer that are not there.
+/// The server's error code for a missing stream, and for a missing consumer.
 const NO_STREAM: u64 = 10_059;
 const NO_CONSUMER: u64 = 10_014;
 const NO_MESSAGE: u64 = 10_037;
 
-/// The answer to a question, or the server's error.
+/// The answer to a request, or the server's error.
 enum Answer {
     Value(Value),
     Error(u64, String),
@@ -39,7 +39,7 @@ fn ask(client: &mut Client, what: &str, question: &Value) -> Result<Answer, Dial
     Ok(Answer::Error(code, words.to_owned()))
 }
 
-/// The same where an error is the end.
+/// Makes a request whose error is final.
 fn demand(client: &mut Client, what: &str, question: &Value) -> Result<Value, DialError> {
     match ask(client, what, question)? {
         Answer::Value(value) => Ok(value),
@@ -47,15 +47,15 @@ fn demand(client: &mut Client, what: &str, question: &Value) -> Result<Value, Di
     }
 }
 
-/// The stream that takes a subject, which may be a pattern.
+/// Returns the stream for a subject, which may be a pattern.
 fn stream_of(client: &mut Client, subject: &str) -> Result<Option<String>, DialError> {
     let names = demand(client, "STREAM.NAMES", &json!({ "subject": subject }))?;
     let name = names.get("streams").and_then(|names| names.get(0)).and_then(Value::as_str);
     Ok(name.map(str::to_owned))
 }
 
-/// Looks for the stream to write to. It is made if that was asked for. Who may only write is not
-/// told: then the answers to messages say whether there is one.
+/// Looks for the stream to write to, and creates it if requested. A client that may only write
+/// cannot find out; then the answers to messages tell whether there is one.
 pub(crate) fn check_stream(
     client: &mut Client,
     pattern: &str,
@@ -82,7 +82,7 @@ pub(crate) fn check_stream(
     }
 }
 
-/// What the server says of a question that it does not allow. It keeps the connection.
+/// Whether the server forbids the request. It keeps the connection.
 fn is_forbidden(cause: &str) -> bool {
     cause.starts_with("Permissions Violation for Publish to \"$JS.API")
 }
@@ -108,7 +108,7 @@ fn create(
     Ok(name)
 }
 
-/// Warns if what is sent again after a while would not be recognised.
+/// Warns if repetitions after a while would not be recognised.
 fn check_window(
     client: &mut Client,
     name: &str,
@@ -134,20 +134,20 @@ fn check_window(
     Ok(())
 }
 
-/// Who reads, and from what.
+/// A consumer of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Consumer {
     pub(crate) stream: String,
     pub(crate) name: String,
-    /// The number that reading begins at, if one was asked for.
+    /// The requested number of the first message, if any.
     pub(crate) start: Option<u64>,
-    /// The last message that there was for it when it was asked for.
+    /// The last message for it when it was requested.
     pub(crate) end: u64,
-    /// How long the server waits for an acknowledgement.
+    /// Time after which the server sends an unacknowledged message again.
     pub(crate) ack_wait: Duration,
 }
 
-/// The consumer that an address names; it is made unless it is there.
+/// Returns the consumer of an address, and creates it unless it exists.
 pub(crate) fn consumer(
     client: &mut Client,
     subject: &str,
@@ -181,7 +181,7 @@ pub(crate) fn consumer(
     Ok(Consumer { stream, name, start, end, ack_wait: ACK_WAIT })
 }
 
-/// The last message of a stream whose subject matches; 0 if there is none.
+/// Returns the number of the last message of a stream whose subject matches; 0 if there is none.
 fn last_of(client: &mut Client, stream: &str, filter: &str) -> Result<u64, DialError> {
     let question = json!({ "last_by_subj": filter });
     match ask(client, &format!("STREAM.MSG.GET.{stream}"), &question)? {
@@ -193,27 +193,27 @@ fn last_of(client: &mut Client, stream: &str, filter: &str) -> Result<u64, DialE
     }
 }
 
-/// Up to which message the consumer has handed them over, to any reader.
+/// Returns the number of the last message that the consumer has delivered, to any reader.
 pub(crate) fn delivered(client: &mut Client, consumer: &Consumer) -> Result<u64, DialError> {
     let Consumer { stream, name, .. } = consumer;
     let info = demand(client, &format!("CONSUMER.INFO.{stream}.{name}"), &json!({}))?;
     Ok(info.pointer("/delivered/stream_seq").and_then(Value::as_u64).unwrap_or(0))
 }
 
-/// Asks how far a consumer is behind; [`lag`] reads the answer.
+/// Requests how far a consumer is behind; [`lag`] parses the answer.
 pub(crate) fn ask_lag(client: &mut Client, consumer: &Consumer, reply: &str) {
     let Consumer { stream, name, .. } = consumer;
     let subject = format!("$JS.API.CONSUMER.INFO.{stream}.{name}");
     put_message(client.output(), subject.as_bytes(), reply, "", b"");
 }
 
-/// How many messages no reader of the consumer has acknowledged.
+/// Returns the number of messages that no reader of the consumer has acknowledged.
 pub(crate) fn lag(answer: &[u8]) -> Option<u64> {
     let info: Value = serde_json::from_slice(answer).ok()?;
     Some(info.get("num_pending")?.as_u64()? + info.get("num_ack_pending")?.as_u64()?)
 }
 
-/// A consumer that is there: how long the server waits for its acknowledgements.
+/// Returns the acknowledgement timeout of a consumer, if it exists.
 fn find(client: &mut Client, stream: &str, name: &str) -> Result<Option<Duration>, DialError> {
     match ask(client, &format!("CONSUMER.INFO.{stream}.{name}"), &json!({}))? {
         Answer::Value(info) => {
@@ -225,7 +225,8 @@ fn find(client: &mut Client, stream: &str, name: &str) -> Result<Option<Duration
     }
 }
 
-/// The number of the first message to read; it stays the same when the connection is made anew.
+/// Returns the number of the first message to read, which stays the same when the connection is
+/// made again.
 fn start(options: &Options, last: u64) -> Option<u64> {
     let next = last.saturating_add(1);
     let number = match &options.common.from {
@@ -264,8 +265,8 @@ fn configuration(options: &Options, filter: Option<&str>, start: Option<u64>) ->
     config
 }
 
-/// The stream to read from, what to take of it, and what the server knows of it. The subject may be
-/// the name of one.
+/// Returns the stream to read from, the subjects to read, and the server's information about it.
+/// The subject may be the name of a stream.
 fn stream_to_read(
     client: &mut Client,
     subject: &str,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writes messages to NATS JetStream, and reads them from there.
 //!
-//! The client is our own: what `JetStream` needs of the protocol is a dozen lines of text and JSON
-//! in ordinary messages, so connections, TLS and waiting are those of the other tools, and what is
-//! not acknowledged when a connection breaks is known at once.
+//! The client is part of this tool: `JetStream` needs only a dozen lines of text from the protocol,
+//! and JSON in ordinary messages. So connections, TLS and waiting are those of the other tools, and
+//! unacknowledged messages are known at once when a connection breaks.
 
 mod address;
 mod auth;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-nats counts.
+//! Statistics of heka-nats.
 
 use heka_core::delivery::transport::numbers::{
     ACKNOWLEDGED, COMMITTED, CONNECTED, REFUSED, RESENT,
@@ -9,7 +9,7 @@ use heka_core::report::stats::{Counter, Metric};
 
 pub(crate) static LAG: Counter = Counter::new();
 
-/// In the order in which they are shown.
+/// In display order.
 pub(crate) const ALL: &[Metric] = &[
     Metric::total(
         "heka_nats_acknowledged_messages_total",

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where a message was before it was read.
+//! The origin of a message.
 
 use heka_core::delivery::transport::Origin;
 use heka_core::wire::Field;
 
-/// Type of messages made of text, as Heka's KafkaInput has it.
+/// Type of messages made of text, as in Heka's KafkaInput.
 pub(crate) const TEXT_TYPE: &str = "heka.nats";
 
-/// A place in a stream.
+/// A position in a stream.
 #[derive(Debug)]
 pub(crate) struct Stored<'a> {
     pub(crate) subject: &'a str,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records to messages of the broker: one each, or several whole frames in one.
+//! Packs records into messages of the broker: one each, or several whole frames in one.
 
 use std::fmt::Write as _;
 
@@ -13,10 +13,10 @@ use crate::client::Client;
 use crate::protocol::put_message;
 use crate::window::{Outgoing, Window};
 
-/// Room in a message for its headers.
+/// Room for the headers of a message in bytes.
 const HEADERS: usize = 512;
 
-/// A message that is being made.
+/// A message under construction.
 #[derive(Debug, Default)]
 struct Batch {
     subject: Vec<u8>,
@@ -27,15 +27,15 @@ struct Batch {
     count: u64,
 }
 
-/// Makes messages.
+/// Packs messages.
 #[derive(Debug)]
 pub(crate) struct Packer {
     subject: Place,
     form: Form,
-    /// Records share a message up to this size.
+    /// Maximum size of a message with several records.
     batch_size: usize,
     has_id: bool,
-    /// The stream that has to take the messages.
+    /// The stream that must accept the messages.
     stream: Option<String>,
     inbox: String,
     max_payload: usize,
@@ -65,20 +65,20 @@ impl Packer {
         })
     }
 
-    /// What the subjects of all messages match.
+    /// Returns a pattern that the subjects of all messages match.
     pub(crate) fn pattern(&self) -> String {
-        // A star matches a whole token only.
+        // A star matches only a whole token.
         let joined = self.subject.with("*");
         let tokens = joined.split('.').map(|token| if token.contains('*') { "*" } else { token });
         tokens.collect::<Vec<_>>().join(".")
     }
 
-    /// Messages go there from now on.
+    /// Sets the connection for the following messages.
     pub(crate) fn begin(&mut self, client: &Client) {
         self.max_payload = client.max_payload.saturating_sub(HEADERS);
     }
 
-    /// Whether no message is being made.
+    /// Whether no message is under construction.
     pub(crate) fn is_empty(&self) -> bool {
         self.batch.count == 0
     }
@@ -114,7 +114,7 @@ impl Packer {
         self.scratch = record;
     }
 
-    /// Finishes the message that is being made.
+    /// Finishes the message under construction.
     pub(crate) fn end(&mut self, window: &mut Window) {
         if self.batch.count == 0 {
             return;
@@ -123,7 +123,7 @@ impl Packer {
         window.push(self.pack(window.next_id(), &batch));
     }
 
-    /// A message of one frame that was in another one.
+    /// Creates a message with one frame that was part of another message.
     pub(crate) fn single(&self, id: u64, bytes: &[u8], number: u64) -> Outgoing {
         let mut batch = Batch { last: number, count: 1, ..Batch::default() };
         batch.payload.extend_from_slice(bytes);
@@ -140,7 +140,7 @@ impl Packer {
             headers += "Nats-Msg-Id: ";
             headers += &HEXLOWER.encode(&batch.uuid);
             if batch.count > 1 {
-                // Writing to memory does not fail.
+                // Writing to memory cannot fail.
                 let _written = write!(headers, "-{}", batch.count);
             }
             headers += "\r\n";
@@ -157,7 +157,7 @@ impl Packer {
     }
 }
 
-/// A byte that a server takes in a token.
+/// Replaces a byte that a server does not accept in a token.
 fn allowed(byte: u8) -> u8 {
     match byte {
         b'.' | b'*' | b'>' | 0..=b' ' | 0x7f => b'_',

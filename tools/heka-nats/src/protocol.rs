@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What client and server say to each other: lines of text, some with bytes behind them.
+//! The protocol between client and server: lines of text, some followed by bytes.
 
 use std::io::Write as _;
 
 use memchr::memchr;
 
-/// Longest line: a server's description of itself can have many addresses in it.
+/// Maximum length of a line: a server's INFO may contain many addresses.
 const LONGEST_LINE: usize = 1024 * 1024;
 
-/// So much more than its limit may a message have that a server makes: headers of its own.
+/// How much a message created by the server may exceed the limit: it has headers of its own.
 const SLACK: usize = 64 * 1024;
 
-/// A message that has come.
+/// A received message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Incoming<'a> {
     pub(crate) subject: &'a str,
@@ -20,7 +20,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// What a server says.
+/// An operation of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said<'a> {
     Info(&'a [u8]),
@@ -31,32 +31,32 @@ pub(crate) enum Said<'a> {
     Error(&'a str),
 }
 
-/// What was found at the front of some bytes.
+/// The result of parsing the front of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found<'a> {
-    /// That, and how many bytes it is long.
+    /// An operation, and its length in bytes.
     Said(Said<'a>, usize),
-    /// So many bytes are needed.
+    /// More bytes are needed: the total number.
     Need(usize),
 }
 
-/// Finds what a server says in bytes that come piece by piece. While more must come, none of those
-/// that were there is looked at again.
+/// Finds the server's operations in bytes that arrive in pieces. While more are needed, none of the
+/// earlier bytes is examined again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Finder {
-    /// No line ends within this many bytes.
+    /// Offset up to which no line end was found.
     looked: usize,
-    /// The line is there, and this many bytes are needed.
+    /// Number of bytes needed after the line is complete.
     need: usize,
 }
 
 impl Finder {
-    /// Reads what is at the front of `data`, and how long it is; `None` if it is incomplete. What
-    /// was read is taken off before the next call. No message is longer than the server's limit,
-    /// `max_payload`.
+    /// Parses the front of `data`, and returns the operation and its length; `None` if it is
+    /// incomplete. Parsed bytes must be removed before the next call. No message may exceed the
+    /// server's limit, `max_payload`.
     ///
     /// # Errors
-    /// Words, if it is nothing that a server says.
+    /// A description, if it is not an operation of a server.
     pub(crate) fn next<'a>(
         &mut self,
         data: &'a [u8],
@@ -83,7 +83,7 @@ impl Finder {
     }
 }
 
-/// Reads what is at the front of `data`, whose first line ends at `end`.
+/// Parses the front of `data`, whose first line ends at `end`.
 fn parse(data: &[u8], end: usize, max_payload: usize) -> Result<Found<'_>, String> {
     let (line, rest) = data.split_at_checked(end).unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -149,7 +149,8 @@ fn strange(data: &[u8]) -> String {
 }
 
 impl Incoming<'_> {
-    /// The number and the words of a status that a message without a payload has instead.
+    /// Returns the number and the description of a status, which a message may have instead of a
+    /// payload.
     pub(crate) fn status(&self) -> Option<(u16, &str)> {
         let line = self.headers.strip_prefix(b"NATS/1.0")?;
         let line = std::str::from_utf8(line.split(|byte| *byte == b'\r').next()?).ok()?.trim();
@@ -158,7 +159,7 @@ impl Incoming<'_> {
     }
 }
 
-/// Appends a message to be published; `headers` are whole lines without the first one.
+/// Appends a message to publish; `headers` are whole lines without the first one.
 pub(crate) fn put_message(
     out: &mut Vec<u8>,
     subject: &[u8],
@@ -170,7 +171,7 @@ pub(crate) fn put_message(
     let reply = if reply.is_empty() { String::new() } else { format!("{reply} ") };
     out.extend_from_slice(if headers.is_empty() { b"PUB " } else { b"HPUB " });
     out.extend_from_slice(subject);
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _written = if headers.is_empty() {
         write!(out, " {reply}{}\r\n", payload.len())
     } else {

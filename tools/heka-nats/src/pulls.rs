@@ -10,42 +10,41 @@ use crate::client::Client;
 use crate::jetstream::Consumer;
 use crate::protocol::put_message;
 
-/// Messages that one request asks for.
+/// Number of messages per request.
 const BATCH: u64 = 256;
-/// How long a server keeps a request that it has no messages for, and how often it says meanwhile
-/// that it is there.
+/// Time for which a server keeps a request without messages, and the interval of its heartbeats.
 const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// After this long without any message the consumer is gone.
+/// Time without any message after which the consumer is considered gone.
 pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
-/// What is said when a request has come to its end or to its limits, and the consumer goes on.
+/// Status texts for the end or the limits of a request, after which the consumer continues.
 const OF_THE_REQUEST: [&str; 3] = ["Exceeded", "Exceeds", "Batch Completed"];
 
-/// What answers a request instead of messages.
+/// An answer to a request instead of messages.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// The request goes on.
+    /// The request continues.
     Alive,
     /// There are no more messages now.
     Empty,
-    /// It is over; another one may get more.
+    /// The request has ended; another one may get more.
     Over,
-    /// There will be no messages, for that reason.
+    /// There will be no messages, for this reason.
     Gone(String),
 }
 
-/// The requests that are open.
+/// The open requests.
 #[derive(Debug, Default)]
 pub(crate) struct Pulls {
-    /// Name, and how many messages are to come.
+    /// Name, and number of messages to come.
     open: VecDeque<(u64, u64)>,
     asked: u64,
 }
 
 impl Pulls {
-    /// Asks for more, of about that size, if few are to come. `waits` if the server is to wait for
-    /// them.
+    /// Requests more messages, of about this total size, if few are outstanding. `waits` says
+    /// whether the server should wait for them.
     pub(crate) fn ask(
         &mut self,
         client: &mut Client,
@@ -77,7 +76,7 @@ impl Pulls {
         put_message(client.output(), subject.as_bytes(), &reply, "", request.as_bytes());
     }
 
-    /// A message has come. It does not say for which request: they are served in order.
+    /// Counts a received message. It does not name its request: they are served in order.
     pub(crate) fn took(&mut self) {
         if let Some((_, left)) = self.open.front_mut() {
             *left -= 1;
@@ -87,7 +86,7 @@ impl Pulls {
         }
     }
 
-    /// A status has come for the request with that name.
+    /// Handles a status for a request.
     pub(crate) fn told(&mut self, id: u64, status: u16, words: &str) -> Answer {
         if status == 100 {
             return Answer::Alive;

@@ -20,17 +20,17 @@ use crate::origin::{Stored, TEXT_TYPE};
 use crate::protocol::{Incoming, put_message};
 use crate::pulls::{Answer, Pulls, SILENCE};
 
-/// When to ask again at what may not be the end, and for how long.
+/// Interval of requests at what may not be the end, and their total time.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The name of the answers to that.
+/// The name of the answers to lag requests.
 const LAG_REPLY: &str = "lag";
-/// How often is asked what others have read, or not acknowledged.
+/// Interval of requests for what others have read, or not acknowledged.
 const COUNT: Duration = Duration::from_secs(2);
-/// How long what was handed over is waited for at the end.
+/// Time for messages that were handed over to become safe at the end.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Hands over what the stream has.
+/// Hands over the messages of the stream.
 pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     let mut reader = Reader::new(plan)?;
     let outcome = reader.work();
@@ -44,35 +44,35 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
 #[derive(Debug)]
 struct Reader {
     plan: Plan,
-    /// Messages with what each is acknowledged with.
+    /// Messages with the subjects of their acknowledgements.
     handover: Handover<Vec<u8>>,
-    /// The last message of the broker that has come.
+    /// Number of the last message received from the broker.
     seen: u64,
-    /// How many messages were behind the last one.
+    /// Number of messages after the last one.
     behind: u64,
-    /// When it is asked again how far the consumer is behind.
+    /// When to request the lag again.
     count_at: Instant,
-    /// When more time was last asked for the messages at hand.
+    /// When the acknowledgement timeout was last extended.
     extended: Instant,
     link: Option<Link>,
     redial: Redial,
     attempts: usize,
-    /// There was a connection, so the consumer has begun where it was to.
+    /// Whether there was a connection, so that the consumer has begun at its start.
     has_begun: bool,
-    /// The first message of interest, if it was counted from the end.
+    /// Number of the first message, if it was counted from the end.
     start: Option<u64>,
     is_over: bool,
-    /// It is over before that.
+    /// Whether there are fewer messages than that.
     is_short: bool,
-    /// Reading ends behind this message.
+    /// Number of the last message to read.
     end: Option<u64>,
-    /// Since when there is nothing to read, though that is not the end.
+    /// Since when there is nothing to read, although that is not the end.
     empty: Option<Instant>,
-    /// When to ask again after that.
+    /// When to request again after that.
     again: Instant,
 }
 
-/// A connection, and what was asked on it.
+/// A connection, and its requests.
 #[derive(Debug)]
 struct Link {
     client: Client,
@@ -120,7 +120,7 @@ impl Reader {
         }
     }
 
-    /// Connects, takes messages, looks for the end.
+    /// Connects, receives messages, detects the end.
     fn turn(&mut self) -> Result<(), DialError> {
         if self.link.is_none() {
             if self.redial.due() > Instant::now() {
@@ -129,8 +129,8 @@ impl Reader {
             self.connect()?;
         }
         if let Some(link) = &mut self.link {
-            // Also while nobody takes the output: the server wants to hear of us, and no more comes
-            // than was asked for.
+            // Even while the output is blocked: the server needs signs of life, and no more arrives
+            // than was requested.
             link.client.fill()?;
         }
         self.take()?;
@@ -145,7 +145,7 @@ impl Reader {
         }
     }
 
-    /// Asks for more if there is room for it.
+    /// Requests more messages if there is room for them.
     fn ask(&mut self) -> Result<(), DialError> {
         let is_time = self.again <= Instant::now();
         if is_time && self.empty.is_some() {
@@ -156,7 +156,7 @@ impl Reader {
             let size = self.plan.in_flight / 2;
             link.pulls.ask(&mut link.client, &link.consumer, size, self.plan.follows);
         }
-        // Of others only a consumer with a name has any.
+        // Only a named consumer has other readers.
         if self.plan.address.options.durable.is_some() && self.count_at <= Instant::now() {
             self.count_at = Instant::now() + COUNT;
             let reply = link.client.reply_to(LAG_REPLY);
@@ -165,14 +165,14 @@ impl Reader {
         link.client.flush()
     }
 
-    /// There is nothing to read: either that is the end, or the server that has the consumer lags
-    /// behind the others.
+    /// Handles the lack of messages: either that is the end, or the consumer's server lags behind
+    /// the others.
     fn look_for_end(&mut self) -> Result<(), DialError> {
         let (Some(link), Some(since)) = (&mut self.link, self.empty) else { return Ok(()) };
         let delivered = jetstream::delivered(&mut link.client, &link.consumer)?;
         let is_end = self.end.is_some_and(|end| delivered >= end);
         if !is_end && !self.is_over && since.elapsed() > PATIENCE {
-            // A server that lags has had its time: they are deleted, or out of its reach.
+            // A server that lags has had its time: the messages are deleted, or out of its reach.
             let end = self.end.unwrap_or(delivered);
             let (name, left) = (&link.consumer.stream, Count(end - delivered, "message"));
             report::warning(format_args!("{name}: up to {left} before the end did not come"));
@@ -189,7 +189,7 @@ impl Reader {
         let resets = !self.has_begun && self.plan.resets();
         let mut options = address.options.clone();
         if self.has_begun && options.durable.is_none() {
-            // Nobody remembers for us what has come.
+            // The server does not remember what has been received.
             let next = if self.seen > 0 { Some(self.seen + 1) } else { self.start };
             options.common.from = next.map(From::Number).or(options.common.from);
         }
@@ -199,13 +199,13 @@ impl Reader {
         if !self.plan.follows {
             self.end.get_or_insert(consumer.end);
         }
-        // What was handed over on an earlier connection is acknowledged on this one.
+        // Messages handed over on an earlier connection are acknowledged on this one.
         self.link = Some(Link { client, consumer, pulls: Pulls::default() });
         CONNECTED.set(1);
         Ok(())
     }
 
-    /// Takes the messages that have come.
+    /// Processes received messages.
     fn take(&mut self) -> Result<(), DialError> {
         let Self { link, handover, seen, behind, is_over, redial, empty, .. } = self;
         let Some(Link { client, pulls, .. }) = link else { return Ok(()) };
@@ -231,7 +231,7 @@ impl Reader {
             *empty = None;
             redial.reset();
             if delivery.sequence > ends_at {
-                // It came after the start, and is for another reader.
+                // It arrived after the start, and is for another reader.
                 put_message(output, delivery.reply.as_bytes(), "", "", b"-NAK");
                 *is_over = true;
                 return;
@@ -246,7 +246,7 @@ impl Reader {
         gone.map_or(Ok(()), |words| Err(DialError::failed(words)))
     }
 
-    /// Acknowledges what is safe to the broker, and asks for time for the rest.
+    /// Acknowledges safe messages to the broker, and requests more time for the others.
     fn acknowledge(&mut self) -> Result<(), DialError> {
         let Some(Link { client, consumer, .. }) = &mut self.link else { return Ok(()) };
         while let Some(reply) = self.handover.next_safe() {
@@ -263,7 +263,7 @@ impl Reader {
         client.flush()
     }
 
-    /// The connection broke, or could not be made.
+    /// Handles a broken or failed connection.
     fn lost(&mut self, error: DialError) -> Result<(), Stop> {
         let error = error.unless_stopped()?;
         self.link = None;
@@ -283,7 +283,7 @@ impl Reader {
         wait(&wanted, Some(due)).map(drop)
     }
 
-    /// Acknowledges what was handed over and is safe by now, but does not wait for long.
+    /// Acknowledges messages that have become safe, within a short time.
     fn finish(&mut self) {
         let grace = if self.link.is_some() { GRACE } else { Duration::ZERO };
         let until = Instant::now() + grace;
@@ -297,13 +297,13 @@ impl Reader {
         LAG.set(self.behind + handover.open().len() as u64);
         if let Some(Link { client, .. }) = link {
             client.output().extend_from_slice(b"PING\r\n");
-            // When it answers it has read what was said before.
+            // Its answer means that it has read everything sent before.
             let _told = client.flush().and_then(|()| client.await_pong_quietly(until));
         }
     }
 }
 
-/// What is said of a request instead of a message.
+/// Handles a status message for a request.
 fn told(message: &Incoming<'_>, prefix: &str, pulls: &mut Pulls) -> Answer {
     let id = message.subject.strip_prefix(prefix).and_then(|id| id.parse().ok());
     match (id, message.status()) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages of the broker that are on their way: sent, sent again, stored, refused.
+//! Messages to the broker: sent, resent, stored, refused.
 //!
-//! Answers come in any order; only the front of the window, as far as nothing is open in it, is
-//! reported to the program that gave us the messages.
+//! Answers arrive in any order; only the front of the window, up to the first unanswered message,
+//! is reported to the program that sends the messages.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,34 +12,34 @@ use heka_core::delivery::Refusal;
 use heka_core::delivery::transport::Settled;
 use heka_core::record::{Found, More, Progress, Splitter};
 
-/// Messages without an answer at the same time, whatever their size.
+/// Maximum number of unanswered messages, whatever their size.
 const MOST: usize = 4096;
 
-/// What is known of a message.
+/// The state of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    /// To be sent, again perhaps.
+    /// To be sent, possibly again.
     Unsent,
     Sent(Instant),
     Stored,
-    /// It never will be, for that reason.
+    /// Refused, with the cause.
     Refused(String),
 }
 
 #[derive(Debug)]
 struct Entry {
     id: u64,
-    /// Number of the last record in it, and how many there are.
+    /// Number of its last record, and the number of records.
     last: u64,
     count: u64,
-    /// As it goes out.
+    /// The message in its wire form.
     bytes: Vec<u8>,
-    /// Where the records are in that.
+    /// Range of the records in it.
     payload: Range<usize>,
     state: State,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) bytes: Vec<u8>,
@@ -48,21 +48,21 @@ pub(crate) struct Outgoing {
     pub(crate) count: u64,
 }
 
-/// The messages that have no answer, in the order of their records.
+/// The unanswered messages, in the order of their records.
 #[derive(Debug)]
 pub(crate) struct Window {
     entries: VecDeque<Entry>,
     next_id: u64,
     bytes: usize,
     limit: usize,
-    /// There may be messages to be sent.
+    /// Whether there may be messages to send.
     is_due: bool,
-    /// Records that were sent more than once.
+    /// Number of records sent more than once.
     pub(crate) resent: u64,
 }
 
 impl Window {
-    /// Keeps about `limit` bytes.
+    /// Creates a window of about `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self { entries: VecDeque::new(), next_id: 1, bytes: 0, limit, is_due: false, resent: 0 }
     }
@@ -75,17 +75,17 @@ impl Window {
         self.entries.is_empty()
     }
 
-    /// How many records have no answer.
+    /// Returns the number of unanswered records.
     pub(crate) fn unanswered(&self) -> u64 {
         self.entries.iter().map(|entry| entry.count).sum()
     }
 
-    /// The name of the next message.
+    /// Returns the name of the next message.
     pub(crate) fn next_id(&self) -> u64 {
         self.next_id
     }
 
-    /// Adds the message with that name.
+    /// Adds a message.
     pub(crate) fn push(&mut self, outgoing: Outgoing) {
         let Outgoing { bytes, payload, last, count } = outgoing;
         self.bytes += bytes.len();
@@ -95,7 +95,7 @@ impl Window {
         self.is_due = true;
     }
 
-    /// A record that is refused before it is sent.
+    /// Adds a record that is refused before it is sent.
     pub(crate) fn push_refused(&mut self, last: u64, cause: String) {
         let (id, state) = (self.next_id, State::Refused(cause));
         let (bytes, payload) = (Vec::new(), 0..0);
@@ -103,7 +103,7 @@ impl Window {
         self.next_id += 1;
     }
 
-    /// Appends what is to be sent, up to `limit` bytes.
+    /// Appends messages to send, up to `limit` bytes.
     pub(crate) fn send(&mut self, out: &mut Vec<u8>, limit: usize) {
         if !self.is_due {
             return;
@@ -124,7 +124,7 @@ impl Window {
         self.is_due
     }
 
-    /// What was sent will not be answered: it is sent again.
+    /// Makes unanswered messages be sent again.
     pub(crate) fn rewind(&mut self) {
         for entry in &mut self.entries {
             if matches!(entry.state, State::Sent(_)) {
@@ -135,7 +135,7 @@ impl Window {
         }
     }
 
-    /// Since when an answer is waited for.
+    /// Returns since when an answer is outstanding.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.entries.iter().find_map(|entry| match entry.state {
             State::Sent(at) => Some(at),
@@ -144,19 +144,19 @@ impl Window {
     }
 
     fn sent(&mut self, id: u64) -> Option<&mut Entry> {
-        // Answers come about in order, so it is near the front.
+        // Answers arrive roughly in order, so it is near the front.
         let mut entries = self.entries.iter_mut();
         entries.find(|entry| entry.id == id && matches!(entry.state, State::Sent(_)))
     }
 
-    /// A message is stored.
+    /// Notes that a message is stored.
     pub(crate) fn stored(&mut self, id: u64) {
         if let Some(entry) = self.sent(id) {
             entry.state = State::Stored;
         }
     }
 
-    /// A message could not be stored now.
+    /// Notes that a message could not be stored at the moment.
     pub(crate) fn failed(&mut self, id: u64) {
         if let Some(entry) = self.sent(id) {
             entry.state = State::Unsent;
@@ -165,8 +165,8 @@ impl Window {
         }
     }
 
-    /// A message is too long. Of several records each may fit on its own: then `pack` makes a
-    /// message of each, with a new name.
+    /// Handles a message that is too long. If it has several records, each may fit separately:
+    /// `pack` then creates a message for each, with a new name.
     pub(crate) fn too_long(
         &mut self,
         id: u64,
@@ -198,7 +198,7 @@ impl Window {
         self.is_due = true;
     }
 
-    /// Takes from the front what has an answer; several in one if they are stored.
+    /// Takes answered messages from the front; several at once if they are stored.
     pub(crate) fn settle(&mut self) -> Option<Settled> {
         let mut stored = None;
         loop {

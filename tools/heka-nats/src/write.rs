@@ -17,13 +17,13 @@ use crate::packer::Packer;
 use crate::protocol::Incoming;
 use crate::window::Window;
 
-/// Bytes that are handed to the system in one go.
+/// Number of bytes written at once.
 const PIECE: usize = 256 * 1024;
-/// How long an answer is waited for before everything is sent again on a new connection.
+/// Time without an answer before everything is sent again on a new connection.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// How long answers are waited for after a signal.
+/// Time limit for answers after a signal.
 const GRACE: Duration = Duration::from_secs(1);
-/// What a server calls a message that is longer than the stream allows.
+/// The server's error code for a message longer than the stream allows.
 const TOO_LONG: u64 = 10_054;
 
 /// Delivers standard input.
@@ -48,7 +48,7 @@ struct Writer {
     client: Option<Client>,
     redial: Redial,
     attempts: usize,
-    /// Nothing is sent before this: the broker could not store something.
+    /// End of a pause, after the broker could not store something.
     pause: Deadline,
 }
 
@@ -82,7 +82,7 @@ impl Writer {
         }
     }
 
-    /// Connects, sends, takes answers.
+    /// Connects, sends, processes answers.
     fn turn(&mut self) -> Result<(), DialError> {
         if self.client.is_none() && self.redial.due() <= Instant::now() {
             self.connect()?;
@@ -128,7 +128,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The broker cannot store something now: waits before it is sent again.
+    /// Pauses before resending, because the broker cannot store something at the moment.
     fn delay(&mut self, cause: &str) -> Result<(), DialError> {
         if self.pause.is_some() {
             return Ok(());
@@ -137,7 +137,7 @@ impl Writer {
         Ok(())
     }
 
-    /// The connection broke, or could not be made.
+    /// Handles a broken or failed connection.
     fn lost(&mut self, error: DialError) -> Result<(), Stop> {
         let error = error.unless_stopped()?;
         self.client = None;
@@ -147,7 +147,7 @@ impl Writer {
         self.redial.retry(&self.plan.address.text, error)
     }
 
-    /// Reports what has come of the records at the front.
+    /// Reports the outcome of the oldest records.
     fn tell(&mut self) -> Result<(), Stop> {
         if self.outbox.tell(|| self.window.settle())? {
             self.redial.reset();
@@ -156,7 +156,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until something can be done; `true` if that is to read.
+    /// Waits until something can be done; `true` if that is reading.
     fn wait(&mut self) -> Result<bool, Stop> {
         let is_connected = self.client.is_some();
         let has_room = !self.source.is_ended() && self.window.has_room() && is_connected;
@@ -186,17 +186,17 @@ impl Writer {
         source.read(&mut |record, number| match record {
             Ok(frame) => packer.put(frame, number, window),
             Err(cause) => {
-                // What came before it is reported before it.
+                // Records before it are reported first.
                 packer.end(window);
                 window.push_refused(number, cause);
             }
         })?;
-        // Whoever writes to us has no more for now, or there is enough.
+        // The input is idle, or there is enough.
         self.packer.end(&mut self.window);
         Ok(())
     }
 
-    /// After a signal: takes the answers that still come.
+    /// Processes remaining answers after a signal.
     fn settle_last(&mut self) -> Result<(), Stop> {
         let until = Instant::now() + GRACE;
         while !self.window.is_empty() && Instant::now() < until {
@@ -212,10 +212,10 @@ impl Writer {
     }
 }
 
-/// Takes the answer to a message.
+/// Processes the answer to a message.
 ///
 /// # Errors
-/// Words, if it is to be sent again later.
+/// The cause, if it is to be sent again later.
 fn take_answer(
     message: &Incoming<'_>,
     inbox: &str,
@@ -228,7 +228,7 @@ fn take_answer(
         window.failed(id);
         return Err("no stream answers".to_owned());
     }
-    // Names of streams have no quotes, so an answer is recognised without reading everything.
+    // Names of streams contain no quotes, so an answer is recognised without parsing it.
     let has = |member: &str| memchr::memmem::find(message.payload, member.as_bytes()).is_some();
     let is_error = has("\"error\"");
     if !is_error && has("\"stream\":") && has("\"seq\":") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Takes records from standard input out of their envelopes: what a peer gets, and which peers.
+//! Removes the envelopes of records from standard input, which determine the data and the peers.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,20 +13,20 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
-/// The peers that a record names.
+/// The peers named in a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Recipients {
-    /// None: it goes to those that `--to` names.
+    /// None: the record goes to the peers of `--to`.
     #[default]
     Unnamed,
-    /// This one.
+    /// One peer.
     One(u64),
-    /// These, each once.
+    /// Several peers, each once.
     Several(BTreeSet<u64>),
 }
 
 impl Recipients {
-    /// Names another one.
+    /// Adds a peer.
     fn add(self, number: u64) -> Self {
         match self {
             Self::Unnamed => Self::One(number),
@@ -48,18 +48,18 @@ impl Recipients {
     }
 }
 
-/// A record that is to go to peers.
+/// A record for peers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Addressed<'a> {
     pub(crate) to: Recipients,
-    /// What they get.
+    /// The data for the peers.
     pub(crate) data: Cow<'a, [u8]>,
 }
 
-/// Takes a record from standard input out of its envelope. `wire` is the framing of the socket.
+/// Removes the envelope of a record from standard input. `wire` is the framing of the socket.
 ///
 /// # Errors
-/// Words on why it is none of this form.
+/// A description of why the record is not of this form.
 pub(crate) fn open(form: Form, wire: Framing, record: &[u8]) -> Result<Addressed<'_>, String> {
     match form {
         Form::Tag => Ok(open_tag(record)),
@@ -93,7 +93,8 @@ struct Object<'a> {
     data_base64: Option<Cow<'a, str>>,
 }
 
-/// A number, an array of numbers, the object that records of a server come with, or several of it.
+/// Accepts a number, an array of numbers, the object that accompanies records of a server, or an
+/// array of such objects.
 impl<'de> Deserialize<'de> for Recipients {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(RecipientsVisitor)
@@ -132,7 +133,7 @@ impl<'de> Visitor<'de> for RecipientsVisitor {
             is_empty = false;
             all = all.add_all(some);
         }
-        // Nobody is somebody else than those that `--to` names.
+        // An empty list is not the same as the peers of `--to`.
         if is_empty { Ok(Recipients::Several(BTreeSet::new())) } else { Ok(all) }
     }
 

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who can be sent to, and who of them has room: whether standard input is read, and what becomes
-//! of a record for a peer whose queue is full.
+//! The peers that can be sent to, and which of them have room. This determines whether standard
+//! input is read, and what happens to a record for a peer whose queue is full.
 //!
-//! It is kept as it changes. Looking at each of thousands of peers at every record would cost more
-//! than the record.
+//! The state is updated incrementally: examining thousands of peers for every record would cost
+//! more than the record.
 
 use std::collections::BTreeSet;
 
 use crate::cli::QueueFull;
 use crate::plan::Plan;
 
-/// What is queued for a single peer before standard input waits.
+/// Size of a single peer's queue at which standard input waits.
 const SHORT_QUEUE: usize = 128 * 1024;
 
-/// What can be sent to a peer.
+/// Whether a peer can be sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Nothing.
+    /// It cannot.
     Closed,
-    /// Records.
+    /// It can.
     Roomy,
-    /// Records, but as many as `--queue-size` allows wait already.
+    /// It can, but its queue has reached `--queue-size`.
     Full,
 }
 
 impl Standing {
-    /// That of a peer that records can go to, and how much waits for it.
+    /// Returns the standing of a peer that can be sent to, given the size of its queue.
     pub(crate) fn open(cost: usize, plan: &Plan) -> Self {
         if cost < plan.queue_size { Self::Roomy } else { Self::Full }
     }
@@ -39,7 +39,7 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// Notes the state of a peer.
+    /// Updates the standing of a peer.
     pub(crate) fn note(&mut self, number: u64, standing: Standing) {
         if standing == Standing::Closed {
             self.open.remove(&number);
@@ -53,35 +53,35 @@ impl Audience {
         }
     }
 
-    /// Whether nobody can be sent to.
+    /// Whether no peer can be sent to.
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// The peer that can be sent to, if it is a single one.
+    /// Returns the peer that can be sent to, if there is only one.
     pub(crate) fn only(&self) -> Option<u64> {
         self.open.first().copied().filter(|_| self.open.len() == 1)
     }
 
-    /// Everybody who can be sent to.
+    /// Returns all peers that can be sent to.
     pub(crate) fn numbers(&self) -> Vec<u64> {
         self.open.iter().copied().collect()
     }
 
-    /// Whether somebody's queue is full.
+    /// Whether any queue is full.
     pub(crate) fn has_full(&self) -> bool {
         !self.full.is_empty()
     }
 
-    /// Whether this one's queue is full.
+    /// Whether a peer's queue is full.
     pub(crate) fn is_full(&self, number: u64) -> bool {
         self.full.contains(&number)
     }
 
-    /// Whether standard input is to be read, given what the queue of a peer costs.
+    /// Whether to read standard input, given the size of each peer's queue.
     pub(crate) fn has_room(&self, plan: &Plan, cost: impl Fn(u64) -> usize) -> bool {
         if let Some(only) = self.only() {
-            // It is waited for, so what waits for it may as well stay in the pipe.
+            // Standard input waits for this peer anyway, so its data may as well stay in the pipe.
             return cost(only) < SHORT_QUEUE.min(plan.queue_size);
         }
         match plan.queue_full {
@@ -90,7 +90,7 @@ impl Audience {
         }
     }
 
-    /// Whether a record for a peer is not queued, because others do not wait for it.
+    /// Whether a record for a peer is dropped, because others do not wait for it.
     pub(crate) fn leaves_behind(&self, number: u64, plan: &Plan) -> bool {
         plan.queue_full != QueueFull::Block && self.open.len() > 1 && self.is_full(number)
     }
@@ -111,7 +111,7 @@ mod tests {
     fn audience(standings: &[Standing]) -> Audience {
         let mut audience = Audience::default();
         for (number, standing) in (0..).zip(standings) {
-            // Whatever was before: what counts is what was noted last.
+            // Only the last standing counts.
             for before in [Standing::Full, Standing::Roomy, Standing::Closed, *standing] {
                 audience.note(number, before);
             }

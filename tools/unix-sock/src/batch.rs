@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records that go the same way, gathered into chunks.
+//! Collects records with the same destination into chunks.
 
 use bytes::Bytes;
 use heka_core::os::clock;
@@ -9,35 +9,35 @@ use crate::address::Recipients;
 use crate::plan::Plan;
 use crate::queue::Chunk;
 
-/// Records that go together are gathered up to this size.
+/// Maximum size of a chunk in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Packets of one record each are gathered up to this number.
+/// Maximum number of packets with one record each in a chunk.
 const PACKETS: usize = 1024;
 
-/// Chunks of less than this are small.
+/// Smaller chunks are copied into a buffer of their own size.
 const SMALL: usize = 4096;
 
-/// Records that go the same way.
+/// Records with the same destination.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) to: Recipients,
     pub(crate) chunk: Chunk,
 }
 
-/// Gathers records.
+/// Collects records.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     done: Vec<Delivery>,
     to: Recipients,
     bytes: Vec<u8>,
-    /// Where each packet ends, if a record is one.
+    /// The end of each packet, if a record is one.
     ends: Vec<usize>,
     count: u64,
 }
 
 impl Batch {
-    /// Adds a record that `encode` appends, or that it cannot.
+    /// Adds a record, which `encode` appends unless it fails.
     pub(crate) fn add(
         &mut self,
         to: Recipients,
@@ -67,7 +67,7 @@ impl Batch {
         if plan.has_gelf {
             let identity = clock::random_uuid().first_chunk().copied().unwrap_or_default();
             let parts = gelf::split(&std::mem::take(&mut self.bytes), identity);
-            // Whatever part is lost, the record is; it counts with the first.
+            // A record is lost if any part of it is; it is counted with the first part.
             for bytes in parts {
                 let chunk = Chunk::whole(bytes, std::mem::take(&mut self.count));
                 self.done.push(Delivery { to: self.to.clone(), chunk });
@@ -75,7 +75,7 @@ impl Batch {
         }
     }
 
-    /// Adds records that are encoded already, for whom `--to` names.
+    /// Adds encoded records, for the peers of `--to`.
     pub(crate) fn add_all(&mut self, records: &[u8], plan: &Plan) {
         if !records.is_empty() {
             self.end();
@@ -86,7 +86,7 @@ impl Batch {
         }
     }
 
-    /// Takes all that has been gathered.
+    /// Takes everything collected so far.
     pub(crate) fn take(&mut self) -> Vec<Delivery> {
         self.end();
         std::mem::take(&mut self.done)
@@ -95,7 +95,7 @@ impl Batch {
     fn end(&mut self) {
         let records = std::mem::take(&mut self.count);
         if records > 0 {
-            // A few bytes are better copied than the buffer they are in is kept.
+            // Copying a few bytes is better than keeping the large buffer.
             let bytes = match self.bytes.len() {
                 ..SMALL => Bytes::copy_from_slice(&self.bytes),
                 _ => std::mem::take(&mut self.bytes).into(),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Bulk: many records that pass as they stand need not come by here at all. From a socket they go
-//! to standard output by splice(2), from a file on standard input to a socket by sendfile(2).
+//! Bulk transfer: many records that are forwarded unchanged need not pass through this process.
+//! From a socket they go to standard output by splice(2), from a file on standard input to a socket
+//! by sendfile(2).
 //!
-//! What is read in the common way before and after such a stretch finds records whole all the same:
-//! a stretch from a socket ends with a record, and one from a file leaves the end of it to be read.
+//! Ordinary reading before and after such a stretch still sees whole records: a stretch from a
+//! socket ends with a record, and the end of a stretch from a file is left to be read.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
@@ -20,21 +21,23 @@ use crate::sink::Sink;
 use crate::source::Source;
 use heka_core::record::Framing;
 
-/// Fewer bytes than this are read.
+/// Smaller amounts are read normally.
 pub(crate) const BULK: usize = 64 * 1024;
-/// How often bulk is looked for in vain after a large read.
+/// Number of attempts to find bulk data after a large read.
 pub(crate) const TRIES: u8 = 4;
-/// How much of the end of a stretch is looked through for the end of a record.
+/// Number of bytes at the end of a stretch that are searched for the end of a record.
 const TAIL: usize = 4096;
-/// So much goes from a file at once.
+/// Number of bytes sent from a file at once.
 const FILE_STRETCH: u64 = 1024 * 1024;
-/// So much at the end of a file is read and written. What sendfile(2) lends can still change with
-/// the file while it is on its way; behind this much, more than sockets, pipes and queues hold by
-/// default, nothing lent is left when the peer has closed.
+/// Number of bytes at the end of a file that are read and written normally. Data passed to
+/// sendfile(2) can still change with the file while it is in transit. This is more than sockets,
+/// pipes and queues hold by default, so that nothing sent in that way is left when the peer has
+/// closed.
 const FILE_REST: u64 = 4 * 1024 * 1024;
 
-/// How many bytes of whole records wait, if they are many and none of them is over the limit;
-/// `kept` bytes of the first have come already. A socket that cannot be asked is read.
+/// Returns the size of the whole records that are waiting, if they are many and none of them is
+/// over the limit; `kept` bytes of the first have arrived already. A socket that cannot be examined
+/// is read normally.
 pub(crate) fn whole_records(
     link: &Link,
     kept: usize,
@@ -63,8 +66,8 @@ pub(crate) fn end_record(last: Option<u8>, sink: &mut Sink<'_>) -> Result<(), St
     }
 }
 
-/// Sends a stretch of a file to a peer that takes everything as it is; `false` if records are
-/// to be read instead. An error is left to be found out by writing.
+/// Sends a stretch of a file to a peer that accepts everything unchanged; `false` if records must
+/// be read instead. Errors are left to be found by writing.
 pub(crate) fn send_file(source: &mut Source, link: &mut Link) -> bool {
     if !source.is_bulky || !link.is_drained() || !source.input.data().is_empty() {
         return false;

@@ -15,7 +15,7 @@ use heka_core::report::stats::Metric;
 use crate::compression::Compression;
 use crate::mode::{Mode, parse_mode};
 
-/// Longest record taken unless another is asked for; records of a file are measured only then.
+/// Default limit on a record; records of a file are checked only if a limit was given.
 pub(crate) const DEFAULT_MAX_RECORD: &str = "64M";
 
 /// Put a UNIX domain socket into a pipe
@@ -190,7 +190,7 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
 }
 
-/// Kinds of sockets.
+/// Socket types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     /// Connections without record boundaries.
@@ -237,20 +237,20 @@ pub(crate) enum FramingName {
     None,
 }
 
-/// Where records go that name no peer.
+/// The destination of records without a peer number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum To {
-    /// To every connection.
+    /// All connections.
     All,
-    /// To the newest connection.
+    /// The newest connection.
     Last,
-    /// To the connection that sent the newest record.
+    /// The connection that sent the newest record.
     Origin,
-    /// Nowhere.
+    /// None.
     None,
 }
 
-/// What to do with a record for a peer whose queue is full.
+/// The treatment of a record for a peer whose queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueueFull {
     /// Let standard input wait for the slowest.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The connecting side: one peer, and another connection when it is lost.
+//! The connecting side: one peer, and a new connection when it is lost.
 
 use std::collections::VecDeque;
 use std::fs::Permissions;
@@ -27,15 +27,15 @@ use crate::plan::Plan;
 use crate::queue::Chunk;
 use crate::source::Source;
 
-/// What the system took for the peer is gone, and nobody knows how much that was.
+/// Data that the system accepted for the peer is lost, of unknown size.
 const UNREAD: &str = "closed by the peer before it had read everything";
 
-/// How long a peer may take to read the last datagrams,
+/// Time for a peer to read the last datagrams.
 const READER_GRACE: Duration = Duration::from_secs(1);
-/// and how often to look at most: there is no event for it.
+/// Maximum interval of checks: there is no event for it.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Passes records both ways until one of the sides has enough.
+/// Passes records in both directions until either side ends.
 pub(crate) fn run(
     plan: &Plan,
     name: &UnixName,
@@ -47,7 +47,7 @@ pub(crate) fn run(
     let mut client =
         Client { hub, name, connect_timeout, redial: Redial::new(backoff), end, own_path: None };
     let outcome = client.run();
-    // Also what came before an error or a signal is written.
+    // Output produced before an error or a signal is written too.
     let finished = client.hub.finish();
     Ok(outcome?.and(finished?))
 }
@@ -58,16 +58,16 @@ struct Client<'a> {
     connect_timeout: Option<Duration>,
     redial: Redial,
     end: Deadline,
-    /// Where datagrams are answered.
+    /// The path at which datagrams are answered.
     own_path: Option<OwnPath>,
 }
 
-/// A path of a socket of ours that is removed with it.
+/// The path of a socket, which is removed with this value.
 struct OwnPath(PathBuf);
 
 impl OwnPath {
-    /// Gives a socket a name, so that it can be answered: a path, as some servers know nothing else;
-    /// where there can be none, a name that the system chooses.
+    /// Binds a socket to a name, so that it can be answered: a path, since some servers support
+    /// nothing else; if that is not possible, a name chosen by the system.
     fn give(socket: &Socket) -> io::Result<Option<Self>> {
         let name = clock::random_uuid().map(|byte| format!("{byte:02x}")).concat();
         let name = format!("unix-sock.{name}");
@@ -75,8 +75,8 @@ impl OwnPath {
         let addr = UnixAddr::new(&path);
         if addr.is_ok_and(|addr| bind(socket.as_raw_fd(), &addr).is_ok()) {
             let own = Self(path);
-            // Whoever serves us may be another user. As the socket is connected, nobody else's
-            // datagrams reach it.
+            // The server may run as another user. As the socket is connected, it accepts no other
+            // datagrams.
             std::fs::set_permissions(&own.0, Permissions::from_mode(0o666))?;
             return Ok(Some(own));
         }
@@ -87,14 +87,14 @@ impl OwnPath {
 
 impl Drop for OwnPath {
     fn drop(&mut self) {
-        // Somebody who removes it first does what we want.
+        // Another process may have removed it first.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 /// What follows the end of a connection.
 enum Next {
-    /// Another one, for these records and what follows them.
+    /// Another connection, for these and further records.
     Connect(VecDeque<Chunk>),
     /// The end.
     End(Status),
@@ -113,7 +113,7 @@ impl Client<'_> {
         }
     }
 
-    /// Connects, and goes on with what another connection did not take.
+    /// Connects, and continues with what a previous connection did not accept.
     fn connect(&mut self, unsent: VecDeque<Chunk>) -> Result<(), Stop> {
         let socket = loop {
             match self.dial() {
@@ -146,7 +146,7 @@ impl Client<'_> {
         Ok(socket)
     }
 
-    /// Waits before the next attempt; an error if there may be none.
+    /// Waits before the next attempt; an error if there is none.
     fn pause(&mut self, error: DialError) -> Result<(), Stop> {
         self.redial.retry(self.name, error)?;
         self.redial.wait(self.hub.sink.out.as_mut(), self.end)?;
@@ -174,7 +174,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// A connection has ended: in order, or is there more to do?
+    /// Handles the end of a connection: normal, or with more to do.
     fn look_back(&mut self, mut peer: Peer) -> Result<Next, Stop> {
         let plan = self.hub.plan;
         let framing = plan.formats.wire;
@@ -215,8 +215,8 @@ impl Client<'_> {
         Ok(Next::End(Status::Done))
     }
 
-    /// Keeps our path until the peer has read what was sent, but not for long: ncat(1) connects to
-    /// the path of whoever sends it something before it reads that.
+    /// Keeps the path briefly until the peer has read what was sent: ncat(1) connects to the path
+    /// of a sender before it reads.
     fn await_reader(&self, socket: &Socket) -> Result<(), Stop> {
         let limit = Instant::now() + READER_GRACE;
         let limit = self.end.map_or(limit, |end| end.min(limit));

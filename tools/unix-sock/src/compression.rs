@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Records that are compressed, each on its own.
+//! Records that are compressed individually.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use flate2::Compression as Level;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-/// Ways to compress.
+/// Compression formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Compression {
     /// RFC 1952.
@@ -33,7 +33,7 @@ impl Compression {
             }
             Self::Zstd => Ok(compress_to_vec(record, CompressionLevel::Fastest)),
         };
-        // Writing into memory does not fail.
+        // Writing into memory cannot fail.
         packed.unwrap_or_default()
     }
 }

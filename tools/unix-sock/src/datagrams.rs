@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Senders of datagrams, which have no connections: each is known by the name that its socket is
-//! bound to, or, if it has none, by its process.
+//! Senders of datagrams, which have no connections: each is identified by the name that its socket
+//! is bound to, or otherwise by its process.
 //!
-//! All of them share one socket. A sender that does not read what is sent back to it is not to keep
-//! the others from being heard, so such records are dropped once its queue is full, also if nobody
-//! else is known, unless `--queue-full=block` asks to wait for it.
+//! All of them share one socket. A sender that does not read what is sent back to it must not keep
+//! the others from being read, so such records are dropped once its queue is full, even if it is
+//! the only sender, unless `--queue-full=block` asks to wait.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -21,26 +21,26 @@ use crate::link::{Link, Way};
 use crate::packets::{self, Packet};
 use crate::peers::Peers;
 
-/// When to try again to send to a peer that had no room: the system gives no sign of it. Each time
-/// in vain it is twice as long,
+/// Initial delay before another attempt to send to a peer without room, which the system does not
+/// report. Doubled after each failure.
 const RETRY: Duration = Duration::from_millis(1);
-/// up to this.
+/// Maximum delay.
 const LONGEST_RETRY: Duration = Duration::from_millis(16);
 
-/// So many ages of senders that are forgotten are not worth dropping.
+/// A smaller number of entries for forgotten senders is not worth removing.
 const FEW: usize = 64;
 
-/// How a sender is known.
+/// The identity of a sender.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    /// By the name of its socket, which is where it can be answered.
+    /// The name of its socket, at which it can be answered.
     Name(Vec<u8>),
-    /// By its number.
+    /// Its process number.
     Process(i32),
 }
 
 impl Key {
-    /// That of who has sent a datagram.
+    /// Returns the identity of a datagram's sender.
     fn of(packet: &Packet) -> Self {
         let pid = packet.credentials.map(|credentials| credentials.pid());
         let name = packet.addr.and_then(|addr| {
@@ -51,26 +51,26 @@ impl Key {
     }
 }
 
-/// The socket, and who is known.
+/// The socket, and the known senders.
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     pub(crate) socket: Rc<Socket>,
     numbers: HashMap<Key, u64>,
     keys: HashMap<u64, Key>,
-    /// When each has sent something; it may have since.
+    /// When each sender last sent something, or earlier.
     ages: BinaryHeap<Reverse<(Instant, u64)>>,
-    /// How often to look for datagrams before they are waited for.
+    /// Number of polls for datagrams before waiting for them.
     looks: u8,
-    /// The newest datagram of somebody known, who often sends the next one, too.
+    /// The newest datagram of a known sender, which often sends the next one too.
     newest: Option<(Packet, u64)>,
-    /// Those whose sockets had no room, and when to try again.
+    /// Peers whose sockets had no room, and the time of the next attempt.
     blocked: BTreeSet<u64>,
     delay: Duration,
     again: Deadline,
 }
 
 impl Datagrams {
-    /// Nobody is known.
+    /// Creates the state without senders.
     pub(crate) fn new(socket: Socket) -> io::Result<Self> {
         socket.set_passcred(true)?;
         Ok(Self {
@@ -86,8 +86,8 @@ impl Datagrams {
         })
     }
 
-    /// Reads datagrams that are there, each to the next multiple of `size` in `room`; `None` if there
-    /// are none, and none are expected right away.
+    /// Reads the available datagrams, each to the next multiple of `size` in `room`; `None` if
+    /// there are none, and none are expected soon.
     pub(crate) fn receive(
         &mut self,
         room: &mut [u8],
@@ -111,7 +111,7 @@ impl Datagrams {
         }
     }
 
-    /// The number of who has sent a datagram, if it is known.
+    /// Returns the number of a datagram's sender, if known.
     pub(crate) fn sender(&mut self, packet: &Packet) -> Option<u64> {
         let newest = self
             .newest
@@ -124,7 +124,7 @@ impl Datagrams {
         Some(number)
     }
 
-    /// The way to who has sent one first.
+    /// Adds the sender of a first datagram, and returns the link to it.
     pub(crate) fn add(&mut self, packet: &Packet, facts: Facts) -> Link {
         let key = Key::of(packet);
         let addr = packet.addr.filter(|_| matches!(key, Key::Name(_)));
@@ -134,11 +134,11 @@ impl Datagrams {
         Link::new(Way::Shared(Rc::clone(&self.socket), addr), facts)
     }
 
-    /// The one that has been silent for longest.
+    /// Returns the sender that has been silent longest.
     pub(crate) fn oldest(&mut self, peers: &Peers<'_>) -> Option<u64> {
         while let Some(Reverse((since, number))) = self.ages.pop() {
             match peers.get(number).map(|peer| peer.link.moved) {
-                // It has sent something meanwhile.
+                // It has sent something since.
                 Some(moved) if moved > since => self.ages.push(Reverse((moved, number))),
                 Some(_) => return Some(number),
                 None => {}
@@ -147,7 +147,7 @@ impl Datagrams {
         None
     }
 
-    /// Forgets one.
+    /// Forgets a sender.
     pub(crate) fn forget(&mut self, number: u64) {
         self.blocked.remove(&number);
         self.newest = None;
@@ -159,7 +159,7 @@ impl Datagrams {
         }
     }
 
-    /// Takes note of how sending to one went.
+    /// Notes the result of sending to a peer.
     pub(crate) fn note(&mut self, number: u64, has_sent: bool, is_drained: bool) {
         if has_sent {
             self.delay = RETRY;
@@ -170,12 +170,12 @@ impl Datagrams {
         }
     }
 
-    /// When to try again.
+    /// Returns when to try again.
     pub(crate) fn deadline(&self) -> Deadline {
         self.again
     }
 
-    /// Those for whom it is time to.
+    /// Takes the peers for which it is time to try again.
     pub(crate) fn take_due(&mut self) -> BTreeSet<u64> {
         if self.again.is_none_or(|again| again > Instant::now()) {
             return BTreeSet::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The listening socket: who comes in, who has to wait, who is turned away.
+//! The listening socket: which connections are accepted, delayed or rejected.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -16,20 +16,20 @@ use crate::cli::Kind;
 use crate::facts::Facts;
 use crate::plan::{Plan, Server};
 
-/// What somebody else has opened, in messages.
+/// Name of an inherited socket in messages.
 const GIVEN: &str = "the socket in LISTEN_FDS";
 
-/// Where peers come from.
+/// The source of peers.
 #[derive(Debug)]
 pub(crate) enum Entrance {
-    /// By a socket.
+    /// A listening socket.
     Door(Door),
-    /// There is one already.
+    /// An existing connection.
     Connection(Socket, Facts),
 }
 
 impl Entrance {
-    /// Binds and listens, or takes over what somebody else has opened.
+    /// Binds and listens, or takes over an inherited socket.
     pub(crate) fn open(plan: &Plan, server: &Server, given: Option<Socket>) -> Result<Self, Stop> {
         let listener = match (given, &plan.name) {
             (Some(socket), _) => {
@@ -48,10 +48,10 @@ impl Entrance {
     }
 }
 
-/// The socket that somebody else has opened, and whether it is standard input.
+/// Returns the inherited socket, and whether it is standard input.
 ///
 /// # Errors
-/// There is none, or several.
+/// If there is none, or several.
 pub(crate) fn given_socket(kind: Kind) -> Result<(Socket, bool), Stop> {
     let mut sockets = inherited_sockets()?;
     let (socket, is_stdin) = match (sockets.pop(), sockets.is_empty()) {
@@ -73,10 +73,10 @@ fn stdin_socket() -> Option<Socket> {
     socket.domain().is_ok_and(|domain| domain == Domain::UNIX).then_some(socket)
 }
 
-/// When to look again after the system had no descriptor for a new connection.
+/// Pause after the system had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A socket that connections, or datagrams, come in by.
+/// A socket that accepts connections, or receives datagrams.
 #[derive(Debug)]
 pub(crate) struct Door {
     listener: Listener,
@@ -86,23 +86,23 @@ pub(crate) struct Door {
     next_number: u64,
 }
 
-/// Who is before a door.
+/// The state of waiting peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nobody.
+    /// None.
     Quiet,
-    /// Somebody may be.
+    /// There may be one.
     Ready,
-    /// Somebody is, for whom there is no room, which has been reported.
+    /// One is waiting without room for it, which has been reported.
     Full,
-    /// The system has no room until then.
+    /// The system had no room; holds the time of the next attempt.
     Paused(Instant),
-    /// Datagrams may be there that had to wait for standard output.
+    /// There may be datagrams that had to wait for standard output.
     HeldUp,
 }
 
 impl Door {
-    /// Serves by a socket; says on `--ready-fd` that it does.
+    /// Starts listening, and notifies `--ready-fd`.
     fn open(listener: Listener, server: &Server) -> Result<Self, Stop> {
         let path = match &listener.addr {
             Addr::Unix(name) | Addr::UnixGram(name) => name.to_string(),
@@ -115,41 +115,41 @@ impl Door {
         Ok(Self { listener, path, phase: Phase::Ready, next_number: 0 })
     }
 
-    /// The socket.
+    /// Returns the socket.
     pub(crate) fn socket(&self) -> &Socket {
         self.listener.socket()
     }
 
-    /// Somebody has come.
+    /// Notes that a peer may be waiting.
     pub(crate) fn wake(&mut self) {
         if !self.is_held_up() {
             self.phase = Phase::Ready;
         }
     }
 
-    /// Whoever is there has to wait for standard output.
+    /// Notes that waiting peers have to wait for standard output.
     pub(crate) fn hold_up(&mut self) {
         self.phase = Phase::HeldUp;
     }
 
-    /// Whether somebody has waited for standard output, and may still.
+    /// Whether a peer has waited for standard output, and may still be waiting.
     pub(crate) fn is_held_up(&self) -> bool {
         self.phase == Phase::HeldUp
     }
 
-    /// Nobody is waiting.
+    /// Notes that no peer is waiting.
     pub(crate) fn settle(&mut self) {
         self.phase = Phase::Quiet;
     }
 
-    /// Somebody has gone: there may be room.
+    /// Notes that a peer has gone, so that there may be room.
     pub(crate) fn make_room(&mut self) {
         if let Phase::Paused(_) = self.phase {
             self.phase = Phase::Ready;
         }
     }
 
-    /// Whether somebody may wait who may come in.
+    /// Whether there may be a waiting peer that can be accepted.
     pub(crate) fn is_ready(&self) -> bool {
         match self.phase {
             Phase::Quiet => false,
@@ -158,7 +158,7 @@ impl Door {
         }
     }
 
-    /// When to look again.
+    /// Returns when to check again.
     pub(crate) fn deadline(&self) -> Deadline {
         match self.phase {
             Phase::Paused(until) => Some(until),
@@ -166,12 +166,12 @@ impl Door {
         }
     }
 
-    /// Takes one connection that may come in.
+    /// Accepts one connection that is allowed.
     pub(crate) fn accept(&mut self, server: &Server) -> Option<(Socket, Facts)> {
         while self.is_ready() {
             let accepted = match self.listener.accept() {
                 Ok(accepted) => accepted,
-                // Out of descriptors or memory: later, or when a connection has ended.
+                // No descriptors or memory: later, or when a connection has ended.
                 Err(error) => {
                     self.warn_full(&error.cause());
                     self.phase = Phase::Paused(Instant::now() + ACCEPT_PAUSE);
@@ -191,8 +191,8 @@ impl Door {
         None
     }
 
-    /// Whether a peer, given its user and group, is one that `--allow-uid` and `--allow-gid` name;
-    /// reports it if not.
+    /// Whether `--allow-uid` and `--allow-gid` permit a peer with this user and group; reports it
+    /// if not.
     pub(crate) fn admits(&self, peer: Option<(u32, u32)>, server: &Server) -> bool {
         let admits = server.admits(peer);
         if !admits {
@@ -201,7 +201,7 @@ impl Door {
         admits
     }
 
-    /// What is known of a new sender of datagrams.
+    /// Returns the facts about a new sender of datagrams.
     pub(crate) fn introduce(&mut self, credentials: Option<UnixCredentials>) -> Facts {
         let number = self.next_number;
         self.next_number += 1;
@@ -215,7 +215,7 @@ impl Door {
         }
     }
 
-    /// There is no room for more: reports it, if somebody wants in.
+    /// Reports that there is no room, if a peer is waiting.
     pub(crate) fn keep_shut(&mut self, most: usize) -> Result<(), Stop> {
         if self.phase == Phase::Ready {
             let waiting = wait(&[(self.as_fd(), PollFlags::POLLIN)], Some(Instant::now()))?;
@@ -235,7 +235,7 @@ impl Door {
     }
 }
 
-/// Words on a peer that is not served.
+/// Describes a peer that is rejected.
 pub(crate) fn turned_away(path: &str, peer: Option<(u32, u32)>) -> String {
     let (uid, gid) = peer.unwrap_or_default();
     format!("{path}: uid {uid}, gid {gid} turned away")
@@ -258,14 +258,14 @@ fn bind(name: &UnixName, kind: Kind, server: &Server) -> Result<Listener, Stop> 
     Listener::bind(&addr, &options)
 }
 
-/// Reading the umask means setting it; there is one thread yet.
+/// Returns the umask, which can only be read by setting it; there is only one thread so far.
 fn current_umask() -> u32 {
     let mask = umask(Umask::empty());
     umask(mask);
     mask.bits()
 }
 
-/// The system's number for a kind of socket.
+/// Returns the system's socket type.
 pub(crate) fn socket_type(kind: Kind) -> Type {
     match kind {
         Kind::Stream => Type::STREAM,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What surrounds a record on standard input and output to say which peer it is from or for.
+//! The envelope of a record on standard input and output, which says which peer it is from or for.
 //!
 //! | form | from a peer | for a peer |
 //! | --- | --- | --- |
 //! | payload | the record | the record |
 //! | tag | `7<TAB>record` | the same, or `0,2<TAB>record` |
-//! | json | `{"unix_socket_server":{"path":"/tmp/s","peer":7,…},"data":"record"}` | the same; only `peer`, which may be several, and `data` count |
+//! | json | `{"unix_socket_server":{"path":"/tmp/s","peer":7,…},"data":"record"}` | the same; only `peer`, which may be an array, and `data` count |
 //! | heka | a message with Fields path, peer, pid, uid, gid | a message with Field peer, which may have several values |
 //!
-//! In JSON a record that is not UTF-8 is `"data_base64"`; coming in, a `"data"` that is no string
-//! is sent as the JSON that it is.
+//! In JSON, a record that is not UTF-8 is `"data_base64"`. In input, a `"data"` that is not a
+//! string is sent as its JSON text.
 
 use data_encoding::BASE64;
 use heka_core::codec::Form;
@@ -22,24 +22,24 @@ use prost::Message as _;
 use crate::facts::Facts;
 use heka_core::record::Framing;
 
-/// `Type` and, with the path behind it, `Logger` of the messages made here.
+/// `Type` of the messages created here and, with the path appended, their `Logger`.
 const TYPE: &str = "unix-sock";
 
-/// What goes around the records of one peer.
+/// The envelope of one peer's records.
 #[derive(Debug)]
 pub(crate) enum Envelope {
     /// Nothing.
     Plain,
-    /// This in front.
+    /// A prefix.
     Tag(Vec<u8>),
     /// The object up to its data.
     Json(Vec<u8>),
-    /// A message, or the Fields that a record which is one already gets.
+    /// A message, or the Fields to add to a record that is a message already.
     Heka(Box<Template>, Vec<Field>),
 }
 
 impl Envelope {
-    /// What a form makes of a peer's facts.
+    /// Creates the envelope for a form from a peer's facts.
     pub(crate) fn new(form: Form, facts: &Facts) -> Self {
         match form {
             Form::Tag => Self::Tag(format!("{}\t", facts.number).into_bytes()),
@@ -63,7 +63,7 @@ impl Envelope {
     /// Appends a record in its envelope.
     ///
     /// # Errors
-    /// If it cannot be framed so.
+    /// If it cannot be framed.
     pub(crate) fn put(
         &mut self,
         out: &mut Vec<u8>,
@@ -101,7 +101,7 @@ impl Envelope {
     }
 }
 
-/// Appends a record that `build` appends, in place where nothing has to stand before it.
+/// Appends a record that `build` appends, in place if nothing has to precede it.
 fn put_with(
     out: &mut Vec<u8>,
     stdio: Framing,
@@ -117,7 +117,7 @@ fn put_with(
     stdio.put(out, &record).map_err(|unfit| unfit.to_string())
 }
 
-/// The message in a record that is a Heka frame, from its 0x1e to its end.
+/// Returns the message in a record that is exactly one Heka frame.
 fn message_of(record: &[u8]) -> Option<Message> {
     match Deframer::new(record.len()).next(record, More::Ended) {
         Step::Frame(done, frame) if done == record.len() && frame.bytes.len() == done => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One process per connection, in the manner of UCSPI: its standard input and output are the
-//! socket, its environment says who is at the other end.
+//! socket, its environment describes the peer.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -18,37 +18,36 @@ use socket2::Socket;
 
 use crate::facts::Facts;
 
-/// How long processes may take to end once they are asked to.
+/// Time for processes to exit after they were terminated.
 const GRACE: Duration = Duration::from_secs(2);
-/// Between looks, in milliseconds: that a process has ended is announced by a signal, but only once
-/// for several.
+/// Interval of checks in milliseconds: one signal may announce the exit of several processes.
 const PAUSE: u8 = 50;
 
-/// Processes that run.
+/// Running processes.
 #[derive(Debug, Default)]
 pub(crate) struct Processes {
     running: Vec<(u64, Child)>,
 }
 
 impl Processes {
-    /// Makes the end of a process an event.
+    /// Makes the exit of a process an event.
     pub(crate) fn watch() -> Result<(), Stop> {
         signal::watch_children().at("signals")
     }
 
-    /// How many run.
+    /// Returns the number of running processes.
     pub(crate) fn count(&self) -> usize {
         self.running.len()
     }
 
-    /// Starts `command` with the shell for a connection.
+    /// Starts `command` in a shell for a connection.
     pub(crate) fn start(
         &mut self,
         command: &OsStr,
         socket: Socket,
         facts: &Facts,
     ) -> std::io::Result<()> {
-        // The flag is shared with the process, which expects a socket that waits.
+        // The flag is shared with the process, which expects a blocking socket.
         socket.set_nonblocking(false)?;
         let input = OwnedFd::from(socket.try_clone()?);
         let mut shell = Command::new("/bin/sh");
@@ -65,20 +64,20 @@ impl Processes {
                 value.to_string(),
             );
         }
-        // A group of its own, so that whatever it has started ends with it.
+        // A separate process group, so that everything it has started ends with it.
         let child = shell.process_group(0).spawn()?;
         report::note(format_args!("{facts}: process {} started", child.id()));
         self.running.push((facts.number, child));
         Ok(())
     }
 
-    /// Ends them: they are asked to, and have some time for it.
+    /// Ends the processes: terminates them, and kills them after some time.
     pub(crate) fn end(&mut self) {
         let groups = self.groups();
         signal_all(&groups, Signal::SIGTERM);
         let limit = Instant::now() + GRACE;
         while !self.running.is_empty() && Instant::now() < limit {
-            // A pending signal makes `wait` return at once.
+            // `wait` would return at once because of a pending signal.
             let mut fds: Vec<_> = signal::wake_fd()
                 .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
                 .into_iter()
@@ -91,7 +90,8 @@ impl Processes {
             let count = Count(self.running.len() as u64, "command");
             report::warning(format_args!("killed {count} that did not end on SIGTERM"));
         }
-        // Also what a shell has left behind: one that was being started may have missed the signal.
+        // Including what a shell has left behind: a process that was being started may have missed
+        // the signal.
         signal_all(&groups, Signal::SIGKILL);
         self.running.iter_mut().for_each(|(_, child)| drop(child.wait()));
     }
@@ -101,7 +101,7 @@ impl Processes {
         ids.flatten().map(Pid::from_raw).collect()
     }
 
-    /// Takes note of processes that have ended.
+    /// Reaps processes that have exited.
     pub(crate) fn reap(&mut self) {
         self.running.retain_mut(|(number, child)| match child.try_wait() {
             Ok(None) => true,
@@ -116,7 +116,7 @@ impl Processes {
 
 fn signal_all(groups: &[Pid], signal: Signal) {
     for group in groups {
-        // One that has ended already needs none.
+        // It may have exited already.
         let _ = killpg(*group, signal);
     }
 }

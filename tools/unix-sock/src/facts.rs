@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who is at the other end.
+//! Facts about a peer.
 
 use heka_core::report;
 use heka_core::wire::Field;
@@ -8,25 +8,25 @@ use socket2::Socket;
 
 use crate::envelope::put_string;
 
-/// What is known of a peer.
+/// Facts about a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    /// Its number: 0 for the first.
+    /// Its number, starting with 0.
     pub(crate) number: u64,
-    /// The socket, as it was asked for.
+    /// The socket as requested.
     pub(crate) path: String,
-    /// Whether we serve it.
+    /// Whether this process is the server.
     pub(crate) is_server: bool,
-    /// Process that connected (or listens).
+    /// Process that connected or listens.
     pub(crate) pid: Option<i32>,
-    /// Its effective user.
+    /// Its effective user ID.
     pub(crate) uid: Option<u32>,
-    /// Its effective group.
+    /// Its effective group ID.
     pub(crate) gid: Option<u32>,
 }
 
 impl Facts {
-    /// Asks the system who is at the other end.
+    /// Determines the facts of a connection.
     pub(crate) fn of(socket: &Socket, number: u64, path: String, is_server: bool) -> Self {
         let credentials = getsockopt(socket, sockopt::PeerCredentials).ok();
         Self {
@@ -39,7 +39,7 @@ impl Facts {
         }
     }
 
-    /// The object that goes with each record, up to its data.
+    /// Returns the object that accompanies each record, up to its data.
     pub(crate) fn to_json(&self) -> String {
         let mut path = Vec::new();
         put_string(&mut path, &self.path);
@@ -55,7 +55,7 @@ impl Facts {
         text + "},"
     }
 
-    /// The same as Fields of a message.
+    /// Returns the facts as Fields of a message.
     pub(crate) fn to_fields(&self) -> Vec<Field> {
         let number = i64::try_from(self.number).unwrap_or(i64::MAX);
         let mut fields =
@@ -64,13 +64,13 @@ impl Facts {
         fields
     }
 
-    /// Reports who has come.
+    /// Reports the new peer.
     pub(crate) fn introduce(&self) {
         let who: Vec<_> = self.numbers().map(|(name, value)| format!("{name} {value}")).collect();
         report::note(format_args!("{self}: connected ({})", who.join(", ")));
     }
 
-    /// Process, user and group, as far as they are known.
+    /// Returns process, user and group, as far as known.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (&'static str, i64)> {
         [
             ("pid", self.pid.map(i64::from)),

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How records are framed on the socket and on standard input and output, and what surrounds
-//! them there.
+//! Framing of records on the socket and on standard input and output, and their envelopes there.
 
 use heka_core::codec::Form;
 use heka_core::record::{Framing, Width};
@@ -8,7 +7,7 @@ use heka_core::report::Stop;
 
 use crate::cli::{Cli, FramingName, Kind};
 
-/// What the flags about records come to.
+/// The result of the flags about records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Formats {
     /// Framing of the socket.
@@ -16,12 +15,12 @@ pub(crate) struct Formats {
     /// Framing of standard input and output.
     pub(crate) stdio: Framing,
     pub(crate) form: Form,
-    /// Each packet is one record, without the newline or NUL at its end.
+    /// Whether each packet is one record, without the newline or NUL at its end.
     pub(crate) is_whole: bool,
 }
 
 impl Formats {
-    /// Checks them.
+    /// Validates the flags.
     pub(crate) fn of(cli: &Cli) -> Result<Self, Stop> {
         let form = match (cli.json, cli.tag) {
             (true, _) => Form::Json,
@@ -56,7 +55,7 @@ impl Formats {
         Ok(formats)
     }
 
-    /// How records are found on the socket.
+    /// Returns how records are found on the socket.
     pub(crate) fn on_wire(self) -> Framing {
         if self.is_whole { Framing::Whole } else { self.wire }
     }
@@ -76,11 +75,11 @@ impl Formats {
     }
 }
 
-/// Framing of standard input and output unless another one is asked for.
+/// Returns the default framing of standard input and output.
 fn by_default(cli: &Cli, form: Form, delimited: Framing) -> Framing {
     match (cli.framing, form) {
         (_, Form::Heka) => Framing::Heka,
-        // An object contains no literal newline.
+        // JSON contains no literal newline.
         (_, Form::Json) => Framing::Delimited(b'\n'),
         (_, Form::Tag) => delimited,
         (None, _) => delimited,
@@ -108,7 +107,7 @@ fn framing(name: FramingName) -> Framing {
         FramingName::OctetCount => Framing::OctetCount,
         FramingName::Docker => Framing::Docker,
         FramingName::Journal => Framing::Journal,
-        // What comes is whole when its chunks have been put together.
+        // Records are complete after their chunks have been joined.
         FramingName::Gelf | FramingName::None => Framing::None,
     }
 }

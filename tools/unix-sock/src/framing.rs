@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where records end in bytes that have been, or are being, passed on as they stand.
+//! Finds the ends of records in bytes that have been, or are being, forwarded unchanged.
 
 use heka_core::record::{Framing, Limit, More, Oversize, Progress, Splitter};
 use memchr::memrchr;
 
-/// Takes records of up to `size` bytes; what one read gives has no such limit.
+/// Creates a splitter for records of up to `size` bytes; the bytes of one read have no such limit.
 pub(crate) fn splitter(framing: Framing, size: usize) -> Splitter {
     let size = if framing == Framing::None { usize::MAX } else { size };
     Splitter::new(framing, Limit { size, oversize: Oversize::Drop })
 }
 
-/// Whether a packet of this framing is a record though there is nothing in it.
+/// Whether an empty packet of this framing is a record.
 pub(crate) fn is_empty_record(framing: Framing, packet: &[u8]) -> bool {
     framing == Framing::None && packet.is_empty()
 }
 
-/// What can be said of adjacent records.
+/// Operations on adjacent records.
 pub(crate) trait SideBySide {
-    /// How many records end in `records`; those that only a [`Splitter`] can separate are one.
+    /// Counts the records that end in `records`; those that only a [`Splitter`] can separate count
+    /// as one.
     fn count(self, records: &[u8]) -> u64;
 
-    /// Where the last record of `records` begins that is not whole there, if a look at the end can
-    /// tell; otherwise the beginning.
+    /// Returns the start of the last, incomplete record in `records`, if its end is enough to tell;
+    /// otherwise the beginning.
     fn last_start(self, records: &[u8]) -> usize;
 
-    /// Where the record begins that the first `sent` bytes of `records` end in the middle of.
+    /// Returns the start of the record in whose middle the first `sent` bytes of `records` end.
     fn record_start(self, records: &[u8], sent: usize) -> usize;
 }
 
@@ -59,8 +60,8 @@ impl SideBySide for Framing {
     }
 }
 
-/// How often `byte` occurs in `bytes`: in lanes that the compiler makes vectors of, which takes
-/// half the time of finding each, and lines are counted all the time.
+/// Counts `byte` in `bytes`: in lanes that the compiler vectorises, which takes half the time of
+/// finding each, and lines are counted all the time.
 fn occurrences(byte: u8, bytes: &[u8]) -> u64 {
     const LANES: usize = 64;
     let mut total = 0;

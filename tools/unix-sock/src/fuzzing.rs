@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What peers and the program before send, for the fuzz targets.
+//! The inputs from peers and from the preceding program, for the fuzz targets.
 
 #![cfg(feature = "fuzzing")]
 #![expect(dead_code, reason = "the parsers alone are used")]
@@ -19,7 +19,7 @@ use framing::SideBySide as _;
 
 const LIMIT: usize = 1 << 14;
 
-/// Where records lie in bytes that are passed on as they stand.
+/// Finds records in bytes that are forwarded unchanged.
 pub fn framing(input: &[u8]) {
     let Some((choice, records)) = input.split_first() else { return };
     let framing = match choice % 8 {
@@ -40,7 +40,7 @@ pub fn framing(input: &[u8]) {
     }
 }
 
-/// Records that say who is to get them; the first byte of the input says how.
+/// Routes records with destinations; the first byte of the input selects the form.
 pub fn routing(input: &[u8]) {
     let Some((choice, record)) = input.split_first() else { return };
     let forms = [Form::Tag, Form::Json, Form::Heka, Form::Payload];
@@ -48,7 +48,7 @@ pub fn routing(input: &[u8]) {
     let Ok(addressed) = address::open(form, Framing::Delimited(b'\n'), record) else { return };
     assert!(addressed.data.len() <= record.len(), "more than came");
     let address::Recipients::One(number) = addressed.to else { return };
-    // What comes back from that peer names it.
+    // A record from that peer names it.
     let facts = facts::Facts {
         number,
         path: "/s".to_owned(),
@@ -68,8 +68,8 @@ pub fn routing(input: &[u8]) {
     }
 }
 
-/// Records that were compressed, or say so: never more than the limit, and what was packed here
-/// comes out again.
+/// Decompresses records that are, or claim to be, compressed: never more than the limit; what was
+/// compressed here is restored.
 pub fn compression(input: &[u8]) {
     for may_be_zlib in [false, true] {
         if let Ok(record) = unpack_record(input.into(), may_be_zlib, LIMIT) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One event loop between standard input, standard output and any number of peers.
 //!
-//! Nothing in it waits for one peer. Sockets and standard output are non-blocking; what a peer does
-//! not take waits in its queue, what standard output does not take makes the peers wait. The kernel
-//! reports only changes (edge-triggered epoll), so each peer remembers what it may still do.
+//! Nothing in it waits for a single peer. Sockets and standard output are non-blocking; data that a
+//! peer does not accept waits in its queue, data that standard output does not accept makes the
+//! peers wait. The kernel reports only changes (edge-triggered epoll), so each peer remembers what
+//! it may still do.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
@@ -28,32 +29,32 @@ use crate::plan::Plan;
 use crate::sink::Sink;
 use crate::source::Source;
 
-/// The door's name among the events; peers have their numbers.
+/// The token of the listening socket; peers have their numbers.
 const DOOR: u64 = u64::MAX - 1;
-/// While peers keep us busy, this many turns may pass before the others are asked.
+/// Number of busy turns after which other events are checked.
 const BUSY_TURNS: u8 = 8;
-/// Everything that is served.
+/// The state of the event loop.
 pub(crate) struct Hub<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) sink: Sink<'a>,
     pub(crate) source: Option<Source>,
     pub(crate) peers: Peers<'a>,
-    /// Connections whose end the caller wants to look at.
+    /// Ended connections for the caller to examine.
     pub(crate) ended: Vec<Peer>,
-    /// Processes that serve connections in our place.
+    /// Processes that serve connections instead of the loop.
     pub(crate) processes: Processes,
     door: Option<Door>,
     datagrams: Option<Datagrams>,
     poller: Poller,
-    /// Records go out, then the connections are closed.
+    /// Whether connections are closed after pending records have been sent.
     closing: bool,
     scratch: Vec<u8>,
-    /// Turns since anything has been waited for.
+    /// Turns since the last wait.
     busy_turns: u8,
 }
 
 impl<'a> Hub<'a> {
-    /// Starts with nobody connected.
+    /// Creates the loop without connections.
     pub(crate) fn new(plan: &'a Plan, door: Option<Door>) -> Result<Self, Stop> {
         let sink = Sink::open(plan)?;
         let source = if plan.reads_stdin { Some(Source::open(&sink)?) } else { None };
@@ -82,7 +83,7 @@ impl<'a> Hub<'a> {
         })
     }
 
-    /// Takes over a connection.
+    /// Adds a connection.
     pub(crate) fn connect(&mut self, socket: Socket, facts: Facts) -> Result<&mut Peer, Stop> {
         let link = Link::connected(socket, facts);
         link.socket().set_nonblocking(true).at(&link.facts)?;
@@ -99,13 +100,13 @@ impl<'a> Hub<'a> {
         self.peers.add(peer)
     }
 
-    /// One turn: everything that can be done now is done, then something is waited for.
+    /// Does everything that is possible now, then waits for an event.
     pub(crate) fn turn(&mut self, deadline: Deadline) -> Result<(), Stop> {
         self.receive()?;
         self.feed()?;
         self.serve()?;
         if let (true, Some(out)) = (self.sink.turn.is_output_due(), &mut self.sink.out) {
-            // Who goes on sending keeps nothing of the others from the reader.
+            // A peer that continues to send does not keep the others from the reader.
             self.sink.turn.wrote();
             out.try_flush()?;
         }
@@ -116,7 +117,7 @@ impl<'a> Hub<'a> {
         self.wait(deadline)
     }
 
-    /// Whether nothing more can come.
+    /// Whether nothing more can happen.
     pub(crate) fn is_done(&self) -> bool {
         self.sink.has_enough() || (self.door.is_none() && self.connections() == 0)
     }
@@ -125,12 +126,12 @@ impl<'a> Hub<'a> {
         self.peers.count() + self.processes.count()
     }
 
-    /// Whether standard input may still bring records.
+    /// Whether standard input may still yield records.
     fn can_answer(&self) -> bool {
         self.source.as_ref().is_some_and(|source| !source.has_ended)
     }
 
-    /// Takes a connection, if one waits and there is room.
+    /// Accepts a connection, if one is waiting and there is room.
     pub(crate) fn accept(&mut self) -> Result<Option<(Socket, Facts)>, Stop> {
         let connections = self.connections();
         let (Some(door), Some(server), None) =
@@ -149,7 +150,7 @@ impl<'a> Hub<'a> {
         Ok(accepted)
     }
 
-    /// Whether there is something to be taken in at the door.
+    /// Whether the listening socket may have something.
     fn can_take_in(&self) -> bool {
         let Some(door) = self.door.as_ref().filter(|door| door.is_ready()) else { return false };
         match (&self.datagrams, self.plan.server()) {
@@ -161,14 +162,14 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Whether there is room for what a datagram brings.
+    /// Whether there is room for datagrams.
     fn can_receive(&self) -> bool {
         let echo_waits = self.plan.echo && self.plan.queue_full == QueueFull::Block;
         let echo_fits = !echo_waits || !self.peers.audience().has_full();
         echo_fits && !self.sink.is_full() && !self.sink.has_enough()
     }
 
-    /// Takes the datagrams that are there.
+    /// Receives the available datagrams.
     fn receive(&mut self) -> Result<(), Stop> {
         if self.datagrams.is_some() && !self.can_receive() {
             self.door.iter_mut().for_each(Door::hold_up);
@@ -236,7 +237,7 @@ impl<'a> Hub<'a> {
             }
             let Some(peer) = self.peers.get_mut(number) else { continue };
             if let Receiving::Unfinished(_) = peer.inbound.receiving {
-                // That took long enough to ask the others.
+                // That took long enough to check other events.
                 self.busy_turns = BUSY_TURNS;
             }
             if peer.has_ended() && !can_answer && peer.sending == Sending::Open {
@@ -259,7 +260,7 @@ impl<'a> Hub<'a> {
         Ok(())
     }
 
-    /// Ends a connection. What has arrived of a record is handed over also if the end is ours.
+    /// Ends a connection. The received part of a record is forwarded even if this side ends it.
     fn remove(&mut self, number: u64) -> Result<(), Stop> {
         let Some(mut peer) = self.peers.remove(number) else { return Ok(()) };
         self.datagrams.iter_mut().for_each(|datagrams| datagrams.forget(number));
@@ -269,23 +270,23 @@ impl<'a> Hub<'a> {
         Ok(())
     }
 
-    /// Whether datagrams had to wait for standard output; nobody knows whose.
+    /// Whether datagrams had to wait for standard output; their senders are not known.
     fn is_held_up(&self) -> bool {
         self.door.as_ref().is_some_and(Door::is_held_up)
     }
 
-    /// Ends connections whose time is up.
+    /// Ends connections that exceed a time limit.
     fn expire(&mut self) -> Result<(), Stop> {
         let expired = if self.is_held_up() { Vec::new() } else { self.peers.take_expired()? };
         expired.into_iter().try_for_each(|number| self.remove(number))
     }
 
-    /// Whether standard input is to be read.
+    /// Whether to read standard input.
     fn wants_input(&self) -> bool {
         self.source.as_ref().is_some_and(|source| self.peers.want_input(source))
     }
 
-    /// Takes records from standard input to their peers.
+    /// Passes records from standard input to their peers.
     fn feed(&mut self) -> Result<(), Stop> {
         let wants_input = self.wants_input();
         let source = self.source.as_mut().filter(|source| wants_input && source.is_ready);
@@ -298,8 +299,8 @@ impl<'a> Hub<'a> {
         Ok(())
     }
 
-    /// Standard input has ended: our side of each peer ends too, unless it never was one (as with
-    /// /dev/null).
+    /// Handles the end of standard input: writing to each peer ends too, unless there never was any
+    /// input (as with /dev/null).
     fn end_input(&mut self, has_given: bool) {
         if self.datagrams.is_none() {
             self.peers.end_input(has_given || self.plan.server().is_none());
@@ -314,7 +315,8 @@ impl<'a> Hub<'a> {
     /// Waits for an event, for room on standard output, or for `deadline`.
     fn wait(&mut self, deadline: Deadline) -> Result<(), Stop> {
         let is_busy = self.is_busy();
-        // Without standard input nobody loses by it, and a system call less each turn counts.
+        // Without standard input nothing is delayed by this, and each avoided system call per turn
+        // counts.
         if is_busy && !self.wants_input() && self.busy_turns < BUSY_TURNS {
             self.busy_turns += 1;
             return Ok(());
@@ -322,12 +324,12 @@ impl<'a> Hub<'a> {
         self.busy_turns = 0;
         let pending = self.sink.out.as_ref().map_or(0, Backlog::pending);
         let may_settle = self.source.as_ref().is_some_and(Source::may_settle);
-        // If nothing comes in at once the reader gets what there is.
+        // If nothing arrives at once, pending output is written.
         let has_more = !is_busy && (pending > 0 || may_settle);
         if has_more && (self.poll(Some(Instant::now()))? || self.flush()?) {
             return Ok(());
         }
-        // Standard output may have room again by now, which no event says.
+        // Standard output may have room again, which no event reports.
         let now = self.is_busy().then(Instant::now);
         let door = self.door.as_ref().and_then(Door::deadline);
         let limit = self.peers.deadline().filter(|_| !self.is_held_up());
@@ -335,13 +337,14 @@ impl<'a> Hub<'a> {
         self.poll([now, deadline, door, limit, again].into_iter().flatten().min()).map(drop)
     }
 
-    /// Whether somebody can go on without an event.
+    /// Whether anything can be done without an event.
     fn is_busy(&self) -> bool {
         let can_read = !self.sink.is_full() && !self.sink.has_enough();
         self.can_take_in() || (can_read && self.peers.want_reading())
     }
 
-    /// Lets out what waits for more that may not come; returns whether peers got work by that.
+    /// Releases records that wait for more input that may not come; returns whether peers have work
+    /// because of that.
     fn flush(&mut self) -> Result<bool, Stop> {
         if let Some(out) = &mut self.sink.out {
             out.try_flush()?;
@@ -353,7 +356,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Waits until `deadline` and notes what has come; returns whether anything has.
+    /// Waits until `deadline` and notes events; returns whether there were any.
     fn poll(&mut self, deadline: Deadline) -> Result<bool, Stop> {
         let source = self.source.as_ref().filter(|_| self.wants_input());
         let input = source.map(|source| (source.input.fd(), PollFlags::POLLIN));
@@ -388,7 +391,7 @@ impl<'a> Hub<'a> {
         Ok(has_come)
     }
 
-    /// Ends: what is complete goes out, as far as that can be without waiting for peers.
+    /// Ends: sends complete records, as far as possible without waiting for peers.
     pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
         for peer in self.peers.iter_mut() {
             peer.write(&mut self.sink);

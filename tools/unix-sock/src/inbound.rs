@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The direction from a peer: reading, in the way that suits what comes.
+//! The direction from a peer: reading, in the way that suits the data.
 
 use std::io;
 use std::time::Instant;
@@ -16,8 +16,8 @@ use crate::packets::{self, Packet};
 use crate::plan::Plan;
 use crate::sink::Sink;
 
-/// Up to this much of an unfinished record is kept in memory of its own size; a longer one keeps
-/// the buffer that it arrived in.
+/// An unfinished record of up to this size is kept in a buffer of its own size; a longer one stays
+/// in the buffer in which it arrived.
 const SMALL: usize = 64 * 1024;
 
 /// State of the direction from the peer.
@@ -25,48 +25,49 @@ const SMALL: usize = 64 * 1024;
 pub(crate) enum Receiving {
     /// There is nothing to read.
     Quiet,
-    /// There may be something. (Set by the kernel's edges, cleared by a read in vain.)
+    /// There may be data. (Set by the kernel's edges, cleared by a read that would block.)
     Readable,
-    /// Not all records were handed over that are there; what follows them.
+    /// Not all available records have been forwarded; holds what follows them.
     Unfinished(More),
     /// The peer sends no more.
     Ended,
 }
 
-/// What is worst of what has happened to a connection.
+/// The state of a connection, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fate {
-    /// Nothing.
+    /// Connected.
     Connected,
-    /// The peer is gone altogether.
+    /// The peer has closed both directions.
     HungUp,
-    /// It went with something unread.
+    /// The peer has closed it without reading everything.
     Reset,
-    /// Nothing moved for too long.
+    /// It exceeded the idle timeout.
     Idle,
     /// It did not finish a record in time.
     Unfinished,
-    /// It did not go on with a record that others waited for.
+    /// It did not continue a record that others waited for.
     Slow,
 }
 
-/// What comes from a peer.
+/// The data from a peer.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     pub(crate) intake: Intake,
     pub(crate) receiving: Receiving,
     pub(crate) fate: Fate,
-    /// How often to look for bulk before the next large read, or for packets before waiting.
+    /// Number of attempts to find bulk data before the next large read, or polls for packets before
+    /// waiting.
     tries: u8,
 }
 
 impl Inbound {
-    /// From a peer that may have sent something.
+    /// Creates the state for a peer that may have sent something.
     pub(crate) fn new(facts: &Facts, receiving: Receiving, plan: &Plan) -> Self {
         Self { intake: Intake::new(facts, plan), receiving, fate: Fate::Connected, tries: 0 }
     }
 
-    /// Takes note of an event.
+    /// Handles an event.
     pub(crate) fn note_event(&mut self, ready: Ready) {
         if ready.read {
             self.wake();
@@ -76,20 +77,20 @@ impl Inbound {
         }
     }
 
-    /// There may be something to read.
+    /// Notes that there may be data.
     pub(crate) fn wake(&mut self) {
         if self.receiving == Receiving::Quiet {
             self.receiving = Receiving::Readable;
         }
     }
 
-    /// Something has happened to the connection.
+    /// Notes a worse state of the connection.
     pub(crate) fn worsen(&mut self, fate: Fate) {
         self.fate = self.fate.max(fate);
     }
 
-    /// Has its turn: reads once and hands over the records that are whole then, or those that the
-    /// last turn left. `scratch` is lent for the time of the call; it holds [`scratch_len`] bytes.
+    /// Takes its turn: reads once and forwards the complete records, or those that the last turn
+    /// left. `scratch` is lent for the call and has [`scratch_len`] bytes.
     pub(crate) fn read(
         &mut self,
         link: &mut Link,
@@ -124,7 +125,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// The same for a record that is long already: it stays where it is, and grows there.
+    /// Reads a record that is long already, in its own buffer, which grows.
     fn read_long(&mut self, link: &mut Link, sink: &mut Sink<'_>) -> Result<(), Stop> {
         let mut received = Ok(Received::Nothing);
         self.intake.partial.extend_with(sink.plan.read_size, |room| {
@@ -140,7 +141,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// The same for packets, of which each ends its last record.
+    /// Reads packets, each of which ends its last record.
     fn read_packets(
         &mut self,
         link: &mut Link,
@@ -152,7 +153,7 @@ impl Inbound {
             Ok(packets) => packets,
             Err(error) if self.fate == Fate::Reset => return self.broken(link, &error, sink),
             Err(error) => {
-                // It is reported once, and before the packets that came first.
+                // It is reported only once, and before the packets that came first.
                 self.note_reset(link, &error);
                 return Ok(());
             }
@@ -165,7 +166,7 @@ impl Inbound {
                 true
             }
         };
-        // After the end the system gives empty packets forever.
+        // After the end, the system returns empty packets forever.
         let real = packets.iter().rposition(|packet| !has_ended || packet.len > 0);
         if real.is_none() && has_ended {
             return self.end(link, sink);
@@ -178,7 +179,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Takes a packet that has been read to `slot` at that time.
+    /// Handles a packet that was read into `slot` at time `now`.
     pub(crate) fn take_packet(
         &mut self,
         link: &mut Link,
@@ -199,8 +200,8 @@ impl Inbound {
         Ok(())
     }
 
-    /// Lets the whole records that wait pass to standard output, if they are many; `false` if they
-    /// are to be read instead.
+    /// Moves the waiting whole records to standard output, if they are many; `false` if they must
+    /// be read instead.
     fn pass_bulk(
         &mut self,
         link: &mut Link,
@@ -215,7 +216,7 @@ impl Inbound {
         let Some(len) = bulk::whole_records(link, kept, sink.plan, scratch) else {
             return Ok(false);
         };
-        // From here on the stretch has to come to its end, whatever way it takes.
+        // From here on the stretch must be completed, by whatever means.
         sink.put_all(std::mem::take(&mut self.intake.partial).data())?;
         let passed = sink.carry(&link.facts, link, len - 1)?;
         link.count_in(passed, Instant::now());
@@ -225,9 +226,9 @@ impl Inbound {
         Ok(true)
     }
 
-    /// Reads the `left` bytes that end a stretch. What was carried a peer can still change, and out
-    /// of band bytes make it shorter than it seemed: the end of its last record is ours, so that
-    /// no other peer's record is touched.
+    /// Reads the `left` bytes that end a stretch. The peer can still change moved data, and
+    /// out-of-band bytes make it shorter than it seemed; the end of its last record is written by
+    /// this process, so that no other peer's record is affected.
     fn read_rest(
         &mut self,
         link: &mut Link,
@@ -239,7 +240,7 @@ impl Inbound {
         while left > 0 {
             let most = left.min(scratch.len());
             let room = scratch.get_mut(..most).unwrap_or_default();
-            // They are there: nobody else takes them.
+            // The data is available: nobody else reads it.
             let Some(len) = self.receive(link, room, sink)? else { break };
             let bytes = scratch.get(..len).unwrap_or_default();
             sink.put_all(bytes)?;
@@ -249,7 +250,7 @@ impl Inbound {
         bulk::end_record(last, sink)
     }
 
-    /// So many have come at once: there may be more right away.
+    /// Expects more packets soon after many have arrived at once.
     fn expect_packets(&mut self, count: usize) {
         match count {
             0 if self.tries == 0 => self.receiving = Receiving::Quiet,
@@ -262,14 +263,14 @@ impl Inbound {
         }
     }
 
-    /// So much has come at once: there may be more like that.
+    /// Expects more bulk data after much has arrived at once.
     fn expect_bulk(&mut self, len: usize, plan: &Plan) {
         if plan.receives_bulk && len >= bulk::BULK {
             self.tries = bulk::TRIES;
         }
     }
 
-    /// Reads into `room`; `None` if nothing came. At the end the unfinished record is handed over.
+    /// Reads into `room`; `None` if nothing arrived. At the end the unfinished record is forwarded.
     fn receive(
         &mut self,
         link: &mut Link,
@@ -281,8 +282,8 @@ impl Inbound {
         self.note(link, received, sink)
     }
 
-    /// Takes note of what a read gave: bytes that are the caller's, or none, and then what has
-    /// arrived of a record is all that there is for now, or forever.
+    /// Handles the result of a read: bytes for the caller, or none, in which case the received part
+    /// of a record is all there is for now, or forever.
     fn note(
         &mut self,
         link: &mut Link,
@@ -320,7 +321,7 @@ impl Inbound {
         report::note(format_args!("{}: {}", link.facts, error.cause()));
     }
 
-    /// The peer sends no more: its last record needs no delimiter.
+    /// Handles the end of the peer's data: its last record needs no delimiter.
     fn end(&mut self, link: &mut Link, sink: &mut Sink<'_>) -> Result<(), Stop> {
         self.split_partial(link, More::Ended, sink)?;
         if !matches!(self.receiving, Receiving::Unfinished(_)) {
@@ -330,7 +331,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// It is no longer read, and has no other turn.
+    /// Ends reading, without another turn.
     pub(crate) fn end_now(&mut self, link: &mut Link, sink: &mut Sink<'_>) -> Result<(), Stop> {
         loop {
             sink.turn.begin();
@@ -342,7 +343,7 @@ impl Inbound {
         }
     }
 
-    /// Hands over what can be of the unfinished record, given what follows it.
+    /// Forwards what is possible of the unfinished record, given what follows it.
     fn split_partial(
         &mut self,
         link: &mut Link,
@@ -354,7 +355,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// Some records have been handed over, and `more` follows them.
+    /// Updates the state after records were forwarded; `more` follows them.
     fn settle(&mut self, rest: Rest, more: More) {
         match rest {
             Rest::Kept => {}
@@ -367,7 +368,7 @@ impl Inbound {
     }
 }
 
-/// How long the buffer must be that [`Inbound::read`] is lent.
+/// Returns the required size of the buffer lent to [`Inbound::read`].
 pub(crate) fn scratch_len(plan: &Plan) -> usize {
     if plan.has_packets() { packets::room(plan) } else { SMALL + plan.read_size }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What has arrived from one peer, and the records in it.
+//! The data from one peer, and the records in it.
 
 use heka_core::record::{Found, Framing, More, Progress, Unread};
 use heka_core::report::{self, Stop};
@@ -12,38 +12,38 @@ use crate::framing::is_empty_record;
 use crate::plan::Plan;
 use crate::sink::Sink;
 
-/// The bytes of one peer, and how far they have been read.
+/// The bytes of one peer, and the progress in them.
 #[derive(Debug)]
 pub(crate) struct Intake {
     envelope: Envelope,
     pub(crate) progress: Progress,
-    /// What has arrived of an unfinished record, or records that wait for another turn.
+    /// The received part of an unfinished record, or records that wait for another turn.
     pub(crate) partial: Unread,
-    /// What is to be sent back.
+    /// Records to echo.
     pub(crate) echo: Batch,
 }
 
-/// How the records of some bytes were handed over.
+/// The result of forwarding records.
 #[derive(Debug)]
 pub(crate) struct Split {
-    /// So many bytes are done with.
+    /// Number of bytes consumed.
     pub(crate) done: usize,
     pub(crate) rest: Rest,
 }
 
-/// What is to be done with the others.
+/// The treatment of the remaining bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// They are to be shown again, with what follows them.
+    /// Pass them again, with the bytes that follow.
     Kept,
-    /// They are to be shown again in another turn.
+    /// Pass them again in another turn.
     Unfinished,
-    /// Nothing: no further record can be found.
+    /// Drop them: no further record can be found.
     Lost,
 }
 
 impl Intake {
-    /// With nothing yet.
+    /// Creates an empty state.
     pub(crate) fn new(facts: &Facts, plan: &Plan) -> Self {
         Self {
             envelope: Envelope::new(plan.formats.form, facts),
@@ -53,7 +53,7 @@ impl Intake {
         }
     }
 
-    /// Hands over what can be of the unfinished record, given what follows it.
+    /// Forwards what is possible of the unfinished record, given what follows it.
     pub(crate) fn split_partial(
         &mut self,
         from: &Facts,
@@ -70,7 +70,7 @@ impl Intake {
         Ok(split.rest)
     }
 
-    /// Hands over the records of a packet, which is not kept for another turn.
+    /// Forwards the records of a packet, which is not kept for another turn.
     pub(crate) fn split_packet(
         &mut self,
         from: &Facts,
@@ -108,7 +108,7 @@ impl Intake {
         }
     }
 
-    /// Hands over the whole records of `data`.
+    /// Forwards the complete records of `data`.
     pub(crate) fn split(
         &mut self,
         from: &Facts,
@@ -169,7 +169,7 @@ impl Intake {
         })
     }
 
-    /// Hands over a record, and gathers what is sent back.
+    /// Forwards a record, and collects it if it is echoed.
     fn take(&mut self, from: &Facts, record: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
         let ends_with_newline =
             sink.plan.formats.is_whole || sink.plan.formats.wire == Framing::Docker;
@@ -184,7 +184,7 @@ impl Intake {
     }
 }
 
-/// A record without what many senders put at its end: a newline, a NUL, or both.
+/// Removes what many senders add at the end of a record: a newline, a NUL, or both.
 fn without_end(packet: &[u8]) -> &[u8] {
     let text = packet.strip_suffix(b"\0").unwrap_or(packet);
     text.strip_suffix(b"\n").unwrap_or(text)

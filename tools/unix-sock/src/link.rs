@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way to a peer, with the queue of what is to be written to it. Nothing here blocks.
+//! The connection to a peer, with the queue of pending output. Nothing here blocks.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read as _, Write as _};
@@ -19,44 +19,45 @@ use crate::packets::{self, Packet};
 use crate::queue::{Chunk, Queue};
 use heka_core::record::Framing;
 
-/// How many chunks one write takes.
+/// Maximum number of chunks per write.
 const MAX_SLICES: usize = 64;
 
-/// A way to a peer, and its queue.
+/// A connection to a peer, and its queue.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) facts: Facts,
     way: Way,
     queue: Queue,
-    /// How much of the first chunk is written.
+    /// Number of bytes of the first chunk that are written.
     sent: usize,
-    /// A write may succeed. (Set by the kernel's edges, cleared by one in vain.)
+    /// Whether a write may succeed. (Set by the kernel's edges, cleared by a write that would
+    /// block.)
     pub(crate) writable: bool,
-    /// How often to look again for room before it is waited for, if it is packets.
+    /// Number of polls for room before waiting for it, if the connection has packets.
     looks: u8,
-    /// How many bytes have come.
+    /// Number of bytes received.
     pub(crate) received: u64,
-    /// When a byte moved last, in either direction.
+    /// Time of the last transfer, in either direction.
     pub(crate) moved: Instant,
 }
 
-/// What records go through.
+/// The transport of records.
 #[derive(Debug)]
 pub(crate) enum Way {
     /// A connection without record boundaries.
     Stream(Socket),
-    /// A connection of which each write is a packet, and each read.
+    /// A connection on which each write and each read is a packet.
     Packets(Socket),
-    /// The socket of all senders of datagrams, and the name of this one's, if it has any.
+    /// The socket shared by all senders of datagrams, and the name of this one's, if any.
     Shared(Rc<Socket>, Option<UnixAddr>),
 }
 
-/// What a read gave.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// So many bytes.
+    /// This number of bytes.
     Bytes(usize),
-    /// Nothing right now.
+    /// Nothing at the moment.
     Nothing,
     /// The peer will send no more.
     End,
@@ -69,7 +70,7 @@ impl Link {
         Self { facts, way, queue, sent: 0, writable: true, looks: 0, received: 0, moved }
     }
 
-    /// The same for a connection, of whichever type it is.
+    /// Like [`Link::new`], for a connection of either type.
     pub(crate) fn connected(socket: Socket, facts: Facts) -> Self {
         let is_stream = socket.r#type().is_ok_and(|kind| kind == Type::STREAM);
         Self::new(if is_stream { Way::Stream(socket) } else { Way::Packets(socket) }, facts)
@@ -80,12 +81,12 @@ impl Link {
         !matches!(self.way, Way::Stream(_))
     }
 
-    /// Whether other peers have the same socket, of which no event says when this one has room.
+    /// Whether other peers share the socket, in which case no event reports room for this one.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.way, Way::Shared(..))
     }
 
-    /// The name to which datagrams are sent, if it has any.
+    /// Returns the name to which datagrams are sent, if any.
     pub(crate) fn addr(&self) -> Option<UnixAddr> {
         match self.way {
             Way::Shared(_, addr) => addr,
@@ -93,7 +94,7 @@ impl Link {
         }
     }
 
-    /// The socket.
+    /// Returns the socket.
     pub(crate) fn socket(&self) -> &Socket {
         match &self.way {
             Way::Stream(socket) | Way::Packets(socket) => socket,
@@ -101,7 +102,7 @@ impl Link {
         }
     }
 
-    /// Says to the peer that nothing follows. One that is gone already needs no word of it.
+    /// Ends writing to the peer, which may have gone already.
     pub(crate) fn end(&self) {
         if !self.is_shared() {
             let _ = self.socket().shutdown(Shutdown::Write);
@@ -111,7 +112,7 @@ impl Link {
     /// Reads once from a stream.
     ///
     /// # Errors
-    /// The system's: the connection is broken.
+    /// Any I/O error: the connection is broken.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         match self.socket().read(buffer) {
             Ok(0) => Ok(Received::End),
@@ -121,11 +122,11 @@ impl Link {
         }
     }
 
-    /// Reads the packets that are there, each to the next multiple of `size` in `room`; none if
-    /// there are none right now.
+    /// Reads the available packets, each to the next multiple of `size` in `room`; none if there
+    /// are none at the moment.
     ///
     /// # Errors
-    /// The system's: the connection is broken.
+    /// Any I/O error: the connection is broken.
     pub(crate) fn receive_packets(&self, room: &mut [u8], size: usize) -> io::Result<Vec<Packet>> {
         match packets::receive(self.socket(), room, size).map_err(io::Error::from) {
             Err(error) if is_for_later(&error) => Ok(Vec::new()),
@@ -133,31 +134,32 @@ impl Link {
         }
     }
 
-    /// Whether a connection of packets has ended, given what the last read brought with room for
-    /// `most`: its end looks like empty packets without end, but only then is there no room left.
+    /// Whether a connection of packets has ended, given the result of the last read with room for
+    /// `most` packets: at the end, empty packets arrive forever, but only then is there no room
+    /// left.
     ///
     /// # Errors
-    /// The system's: it has ended, and was broken.
+    /// Any I/O error: it has ended, and was broken.
     pub(crate) fn has_ended(&self, packets: &[Packet], most: usize) -> io::Result<bool> {
         let is_possible =
             packets.len() == most && packets.last().is_some_and(|packet| packet.len == 0);
         if is_possible { packets::has_ended(self.socket()) } else { Ok(false) }
     }
 
-    /// Counts bytes received at that time.
+    /// Counts bytes received at time `now`.
     pub(crate) fn count_in(&mut self, len: usize, now: Instant) {
         self.moved = now;
         self.received += len as u64;
         stats::BYTES_IN.add(len as u64);
     }
 
-    /// Puts records behind those that wait.
+    /// Queues records.
     pub(crate) fn push(&mut self, chunk: Chunk) {
         self.queue.push(chunk);
     }
 
-    /// Writes what the peer takes of `records` right away, if nothing waits before them; the rest
-    /// is queued. This is what bulk goes through: most of it is never copied.
+    /// Writes what the peer accepts of `records` immediately, if nothing is queued; the rest is
+    /// queued. This is the path of bulk data: most of it is never copied.
     ///
     /// # Errors
     /// As [`Link::flush`]; all of `records` is queued then.
@@ -184,8 +186,8 @@ impl Link {
         }
         if sent < records.len() {
             let is_first = self.queue.is_empty();
-            // From the beginning of the record that is cut, for the case that the connection is
-            // lost and another one gets the rest.
+            // From the beginning of the record that is cut, in case the connection is lost and
+            // another one gets the rest.
             let start = framing.last_start(records.get(..sent).unwrap_or_default());
             self.push(Chunk::of(records.get(start..).unwrap_or_default(), framing));
             if is_first {
@@ -195,28 +197,28 @@ impl Link {
         outcome
     }
 
-    /// What the queue holds in memory, in bytes.
+    /// Returns the memory of the queue in bytes.
     pub(crate) fn cost(&self) -> usize {
         self.queue.cost()
     }
 
-    /// Whether nothing waits to be written.
+    /// Whether nothing is queued.
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Writes what the peer takes. A packet that is longer than the system sends is dropped, and
-    /// `too_long` gets its length.
+    /// Writes what the peer accepts. A packet that is too long for the system is dropped, and its
+    /// length is passed to `too_long`.
     ///
     /// # Errors
-    /// The system's: nothing more can be written to this peer.
+    /// Any I/O error: nothing more can be written to this peer.
     pub(crate) fn flush(&mut self, mut too_long: impl FnMut(&Facts, usize)) -> io::Result<()> {
         while self.writable && !self.queue.is_empty() {
             let outcome = if self.has_packets() { self.send_packets() } else { self.send_bytes() };
             match outcome {
                 Ok(()) => {
                     self.looks = packets::LOOKS;
-                    // Of senders of datagrams it counts when they send.
+                    // For senders of datagrams, only receiving counts.
                     if !self.is_shared() {
                         self.moved = Instant::now();
                     }
@@ -261,14 +263,14 @@ impl Link {
         Ok(())
     }
 
-    /// Gives up what waits; returns how many records that is.
+    /// Drops the queue; returns the number of records in it.
     pub(crate) fn abandon(&mut self) -> u64 {
         self.sent = 0;
         self.queue.abandon()
     }
 
-    /// Takes what waits, to be sent over another connection. `start` says where the record
-    /// begins that was cut, given the chunk and how much of it was written.
+    /// Takes the queue, to send it over another connection. `start` returns the start of the record
+    /// that was cut, given the chunk and how much of it was written.
     pub(crate) fn take_queue(&mut self, start: impl Fn(&[u8], usize) -> usize) -> VecDeque<Chunk> {
         let mut queue = self.queue.take();
         let sent = std::mem::take(&mut self.sent);
@@ -280,12 +282,12 @@ impl Link {
     }
 }
 
-/// Whether the same call may do better another time.
+/// Whether the same call may succeed later.
 fn is_for_later(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Whether the peer, or the system, has no room right now.
+/// Whether the peer, or the system, has no room at the moment.
 fn is_full(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || error.raw_os_error() == Some(nix::Error::ENOBUFS as i32)

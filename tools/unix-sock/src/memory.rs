@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--max-memory`: what the unfinished records of all peers may take together.
+//! `--max-memory`: the limit on the unfinished records of all peers together.
 //!
-//! Where it is too much, who has the beginning of a long record is not read for a while, but for one
-//! peer, who may finish. If others wait and it does not go on, it is disconnected: so there is an end
-//! to it, whatever peers do.
+//! When there is too much of them, peers with the beginning of a long record are not read for a
+//! while, except for one, which may finish its record. If others wait and it does not continue, it
+//! is disconnected: so the shortage ends, whatever peers do.
 
 use std::time::{Duration, Instant};
 
 use heka_core::report;
 
-/// Records up to this length wait for nobody, in bytes.
+/// Records of up to this number of bytes are not delayed.
 const SHORT: usize = 16 * 1024;
-/// Bytes read at once of a peer that has only a short one while memory is short.
+/// Number of bytes read at once from a peer with only a short record while memory is short.
 const SMALL_READ: usize = 2 * SHORT;
-/// How long the peer who may finish may take for [`STEP`] bytes.
+/// Time for the peer that may finish to send [`STEP`] bytes.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// What it has to send in that time, in bytes.
+/// Number of bytes to send in that time.
 const STEP: usize = 64 * 1024;
 
 /// The memory of all peers.
@@ -27,17 +27,17 @@ pub(crate) struct Memory {
     favoured: Option<Favoured>,
 }
 
-/// The peer that may go on with a long record.
+/// The peer that may continue a long record.
 #[derive(Debug)]
 struct Favoured {
     number: u64,
     since: Instant,
-    /// How long its record was then.
+    /// The length of its record at that time.
     len: usize,
 }
 
 impl Memory {
-    /// Of which nothing is used yet.
+    /// Creates the state without memory in use.
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, held: 0, favoured: None }
     }
@@ -48,7 +48,7 @@ impl Memory {
         self.held < self.limit || len <= SHORT || self.favoured.as_ref().is_none_or(is_free)
     }
 
-    /// How much may be read of it at once; none if it has to wait.
+    /// Returns how much may be read of it at once; `None` if it has to wait.
     pub(crate) fn room(&mut self, number: u64, len: usize) -> Option<usize> {
         if self.held < self.limit {
             return Some(usize::MAX);
@@ -69,7 +69,7 @@ impl Memory {
         None
     }
 
-    /// A peer that had `before` bytes of a record has `after`, or is gone with none.
+    /// Updates the size of a peer's record from `before` to `after`, which is 0 if it has gone.
     pub(crate) fn note(&mut self, number: u64, before: usize, after: usize) {
         self.held = (self.held + after).saturating_sub(before);
         if let Some(favoured) = self.favoured.as_mut().filter(|it| it.number == number)
@@ -83,7 +83,7 @@ impl Memory {
         }
     }
 
-    /// The peer that may finish, and when it has had its time if others wait.
+    /// Returns the peer that may finish, and when its time is up if others wait.
     pub(crate) fn favoured(&self) -> Option<(u64, Instant)> {
         self.favoured.as_ref().map(|favoured| (favoured.number, favoured.since + PATIENCE))
     }

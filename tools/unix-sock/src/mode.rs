@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! File modes as text: octal (`600`, `0600`, `0o600`, `=600`) or symbolic (`u=rw,go=`).
 //!
-//! A comma list of clauses is built up from nothing; only the bits that it names are changed on the
-//! socket, whose mode would otherwise be 0777 without the umask. An octal clause names all bits,
-//! whatever its operator, and `u`, `g` or `o` behind an operator copies from what the list has said
-//! so far. The connectors that this tool replaces read their `permissions` like this.
+//! A comma-separated list of clauses starts from an empty mode; only the bits that it names are
+//! changed on the socket, whose mode would otherwise be 0777 without the umask. An octal clause
+//! names all bits, whatever its operator, and `u`, `g` or `o` after an operator copies from the
+//! mode built so far. The connectors that this tool replaces parse their `permissions` in this way.
 
-/// All bits that a mode has.
+/// All bits of a mode.
 const ALL: u32 = 0o7777;
 
-/// Bits to set, and which bits are named at all.
+/// The bits to set, and which bits are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
     bits: u32,
@@ -17,7 +17,7 @@ pub(crate) struct Mode {
 }
 
 impl Mode {
-    /// The mode of something that would have `base`.
+    /// Applies the mode to `base`.
     pub(crate) fn apply(self, base: u32) -> u32 {
         (base & !self.named) | (self.bits & self.named)
     }
@@ -32,10 +32,10 @@ impl Mode {
     }
 }
 
-/// Reads a mode.
+/// Parses a mode.
 ///
 /// # Errors
-/// Words on what is wrong.
+/// A description of what is wrong.
 pub(crate) fn parse_mode(text: &str) -> Result<Mode, String> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
     let mut mode = Mode::default();
@@ -79,7 +79,7 @@ fn put_clause(mode: &mut Mode, clause: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The bits of the classes named; `a`, and nothing at all, are all of them.
+/// Returns the bits of the named classes; `a` or no class means all.
 fn parse_who(text: &str) -> Result<u32, String> {
     let mut who = 0;
     for c in text.chars() {
@@ -110,7 +110,7 @@ fn put_action(mode: &mut Mode, who: u32, operator: char, text: &str) -> Result<(
     Ok(())
 }
 
-/// The bits named, and those left as they are: `X` is for folders.
+/// Returns the named bits, and those to leave unchanged: `X` applies to directories.
 fn parse_permissions(text: &str, who: u32) -> Result<(u32, u32), String> {
     let (mut bits, mut kept) = (0, 0);
     for c in text.chars() {
@@ -137,7 +137,7 @@ mod tests {
         parse_mode(text).unwrap().apply(0o755)
     }
 
-    /// What tremor 0.13.0-rc.33 makes of these under umask 022.
+    /// Results of tremor 0.13.0-rc.33 under umask 022.
     #[test]
     fn modes_are_those_of_the_seed() {
         for (text, mode) in [

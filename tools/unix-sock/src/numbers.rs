@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What unix-sock counts.
+//! Statistics of unix-sock.
 
 use heka_core::net::put_faults;
 use heka_core::report::stats::{Counter, Metric};

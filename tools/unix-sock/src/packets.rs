@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Many packets with one system call: with small ones, the call is what they cost.
+//! Many packets with one system call: for small packets, the call is the main cost.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd as _;
@@ -13,28 +13,29 @@ use socket2::Socket;
 
 use crate::plan::Plan;
 
-/// Most packets of one call. More would cost more to prepare than they save.
+/// Maximum number of packets per call. More would cost more to prepare than they save.
 pub(crate) const MOST: usize = 16;
-/// After this many packets at once more are expected right away,
+/// After this many packets at once, more are expected soon.
 pub(crate) const MANY: usize = 4;
-/// and looked for that many times, with the processor given up in between, before it is waited for them:
-/// to sleep and to be woken costs more than a few packets.
+/// Number of polls for them, yielding the processor in between, before waiting: sleeping and waking
+/// up costs more than a few packets.
 pub(crate) const LOOKS: u8 = 4;
-/// Length of the address of a socket without a name: the family alone.
+/// Length of the address of an unnamed socket: only the family.
 const UNNAMED_LEN: u32 = 2;
-/// Room for the packets of one call, in bytes. The system gives memory for what is filled only.
+/// Size of the buffer for the packets of one call, in bytes. The system allocates memory only for
+/// what is filled.
 const ROOM: usize = 8 * 1024 * 1024;
 
-/// A packet that has been read.
+/// A received packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet {
     /// Its length, in bytes.
     pub(crate) len: usize,
-    /// There was more of it than room.
+    /// Whether it was longer than its buffer.
     pub(crate) is_cut: bool,
-    /// Where it is from, on a socket without connections.
+    /// Its sender, on a socket without connections.
     pub(crate) addr: Option<UnixAddr>,
-    /// Who sent it, where that has been asked for.
+    /// The credentials of its sender, if requested.
     pub(crate) credentials: Option<UnixCredentials>,
 }
 
@@ -45,25 +46,25 @@ impl Packet {
     }
 }
 
-/// How long the buffer must be that packets are read into. One that may hold many records is read
-/// alone, so that it keeps nobody else waiting for long.
+/// Returns the size of the buffer for packets. A packet that may contain many records is read
+/// alone, so that others do not wait long.
 pub(crate) fn room(plan: &Plan) -> usize {
     let most = if plan.has_record_packets() { MOST } else { 1 };
     (ROOM / plan.read_size).clamp(1, most) * plan.read_size
 }
 
-/// Reads the packets of a connection that are there, each to the next multiple of `size` in `room`.
+/// Reads the available packets of a connection, each to the next multiple of `size` in `room`.
 ///
 /// # Errors
-/// The system's; `EAGAIN` if there are none.
+/// Any error of recvmmsg(2); `EAGAIN` if there are none.
 pub(crate) fn receive(socket: &Socket, room: &mut [u8], size: usize) -> nix::Result<Vec<Packet>> {
     receive_any(socket, room, size, None, |packet: &RecvMsg<'_, '_, ()>| Packet::of(packet))
 }
 
-/// The same for datagrams, and who has sent them.
+/// Like [`receive`], for datagrams with their senders.
 ///
 /// # Errors
-/// The system's; `EAGAIN` if there are none.
+/// Any error of recvmmsg(2); `EAGAIN` if there are none.
 pub(crate) fn receive_from(
     socket: &Socket,
     room: &mut [u8],
@@ -76,7 +77,7 @@ pub(crate) fn receive_from(
             _ => None,
         };
         Packet {
-            // Of one without a name nix panics when it is asked for more than its length.
+            // nix panics when an unnamed address is read beyond its length.
             addr: packet.address.filter(|addr| addr.len() > UNNAMED_LEN),
             credentials: packet.cmsgs().ok().and_then(|mut found| found.find_map(credentials)),
             ..Packet::of(packet)
@@ -98,11 +99,11 @@ fn receive_any<S: SockaddrLike + Copy>(
     Ok(packets.map(|received| packet(&received)).collect())
 }
 
-/// Whether nothing follows on a connection: not even an empty packet, which would come with the
+/// Whether nothing follows on a connection: not even an empty packet, which would have the
 /// credentials of its sender.
 ///
 /// # Errors
-/// The system's: nothing follows, and the connection was broken.
+/// Any I/O error: nothing follows, and the connection was broken.
 pub(crate) fn has_ended(socket: &Socket) -> io::Result<bool> {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     let mut control = cmsg_space!(UnixCredentials);
@@ -117,11 +118,10 @@ pub(crate) fn has_ended(socket: &Socket) -> io::Result<bool> {
     is_end
 }
 
-/// Sends packets, to `addr` unless the socket is connected; returns how many went out. There is at
-/// least one.
+/// Sends at least one packet, to `addr` unless the socket is connected; returns the number sent.
 ///
 /// # Errors
-/// The system's about the first one.
+/// Any error for the first packet.
 pub(crate) fn send<'a>(
     socket: &Socket,
     packets: impl Iterator<Item = &'a [u8]>,

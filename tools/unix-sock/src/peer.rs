@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A peer: who is at the other end, and the state of each of the two directions.
+//! A peer, and the state of each of the two directions.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -20,14 +20,14 @@ use crate::plan::Plan;
 use crate::queue::Chunk;
 use crate::sink::Sink;
 
-/// State of the direction towards the peer.
+/// State of the direction to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sending {
-    /// Records go out.
+    /// Records are sent.
     Open,
-    /// What is queued goes out, then the end.
+    /// Queued records are sent, then the end.
     Ending,
-    /// The peer knows that nothing follows, or no longer accepts anything.
+    /// The end was sent, or the peer no longer accepts anything.
     Ended,
 }
 
@@ -39,14 +39,14 @@ pub(crate) struct Peer {
     pub(crate) sending: Sending,
     /// When one direction ended.
     half_closed: Option<Instant>,
-    /// Where the record begins that is unfinished, and when it was first seen.
+    /// Offset of the unfinished record, and when it was first seen.
     unfinished: Option<(u64, Instant)>,
 }
 
 impl Peer {
-    /// At the other end of a link.
+    /// Creates a peer at the other end of a link.
     pub(crate) fn new(link: Link, plan: &Plan) -> Self {
-        // Datagrams come by a socket that is not its own.
+        // Datagrams arrive on a shared socket.
         let (receiving, sending) = match (link.is_shared(), link.addr()) {
             (false, _) => (Receiving::Readable, Sending::Open),
             (true, Some(_)) => (Receiving::Quiet, Sending::Open),
@@ -56,18 +56,18 @@ impl Peer {
         Self { link, inbound, sending, half_closed: None, unfinished: None }
     }
 
-    /// Its number.
+    /// Returns its number.
     pub(crate) fn number(&self) -> u64 {
         self.link.facts.number
     }
 
-    /// Takes note of an event.
+    /// Handles an event.
     pub(crate) fn note_event(&mut self, ready: Ready) {
         self.inbound.note_event(ready);
         self.link.writable |= ready.write || ready.broken;
     }
 
-    /// Has its turn to be read.
+    /// Takes its turn to be read.
     pub(crate) fn read(&mut self, sink: &mut Sink<'_>, scratch: &mut [u8]) -> Result<(), Stop> {
         self.inbound.read(&mut self.link, sink, scratch)?;
         self.echo(sink);
@@ -78,7 +78,7 @@ impl Peer {
         Ok(())
     }
 
-    /// The bytes that are there of an unfinished record.
+    /// Returns the size of its unfinished record.
     pub(crate) fn unfinished_len(&self) -> usize {
         self.inbound.intake.partial.len()
     }
@@ -90,12 +90,12 @@ impl Peer {
         (len > 0).then(|| known.unwrap_or_else(|| (begin, Instant::now())))
     }
 
-    /// When it has had its time for the record that is unfinished.
+    /// Returns when its time for the unfinished record is up.
     pub(crate) fn record_deadline(&self, plan: &Plan) -> Option<Instant> {
         plan.record_timeout.zip(self.unfinished).map(|(limit, (_, since))| since + limit)
     }
 
-    /// Takes a datagram of its own, read at that time.
+    /// Handles one of its datagrams, received at time `now`.
     pub(crate) fn take_packet(
         &mut self,
         packet: Packet,
@@ -108,7 +108,7 @@ impl Peer {
         Ok(())
     }
 
-    /// It is no longer read.
+    /// Ends reading.
     pub(crate) fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), Stop> {
         self.inbound.end_now(&mut self.link, sink)?;
         self.echo(sink);
@@ -122,7 +122,7 @@ impl Peer {
         self.has_ended() && is_deaf
     }
 
-    /// What can be sent to it.
+    /// Returns whether it can be sent to.
     pub(crate) fn standing(&self, plan: &Plan) -> Standing {
         match self.sending {
             Sending::Open => Standing::open(self.link.cost(), plan),
@@ -130,14 +130,13 @@ impl Peer {
         }
     }
 
-    /// Whether there may be something to read, for which there is room but for others.
+    /// Whether there may be data for which there is room, other peers aside.
     pub(crate) fn wants_reading(&self, plan: &Plan) -> bool {
         let echo_fits = !plan.echo || self.link.cost() < plan.queue_size;
         self.is_readable() && echo_fits
     }
 
-    /// Whether it has sent something that nobody has read though it had its turn: standard output
-    /// takes nothing.
+    /// Whether it has sent data that was not read in its turn, because standard output is blocked.
     fn is_held_up(&self, plan: &Plan) -> Result<bool, Stop> {
         if !self.wants_reading(plan) {
             return Ok(false);
@@ -146,10 +145,10 @@ impl Peer {
         Ok(unread.iter().any(|ready| ready.contains(PollFlags::POLLIN)))
     }
 
-    /// When its time is up, and what has become of it then.
+    /// Returns when it exceeds a time limit, and its state then.
     pub(crate) fn deadline(&mut self, plan: &Plan) -> Result<Option<(Instant, Fate)>, Stop> {
         if self.is_held_up(plan)? {
-            // The time that it waits for us is not its own.
+            // The time during which it waits for this process does not count.
             self.link.moved = Instant::now();
             self.half_closed = self.half_closed.map(|_| self.link.moved);
             self.unfinished = self.unfinished.map(|(begin, _)| (begin, self.link.moved));
@@ -167,7 +166,7 @@ impl Peer {
         self.inbound.receiving == Receiving::Ended
     }
 
-    /// Whether there may be something to read.
+    /// Whether there may be data to read.
     pub(crate) fn is_readable(&self) -> bool {
         matches!(self.inbound.receiving, Receiving::Readable | Receiving::Unfinished(_))
     }
@@ -177,14 +176,14 @@ impl Peer {
         self.half_closed.is_some()
     }
 
-    /// Sends back what is to be.
+    /// Queues the records to echo.
     fn echo(&mut self, sink: &mut Sink<'_>) {
         if !sink.plan.echo {
             return;
         }
         for echo in self.inbound.intake.echo.take() {
             if self.link.is_shared() {
-                // One that does not read is not to keep the others from being heard.
+                // A peer that does not read must not keep the others from being read.
                 let is_full = self.standing(sink.plan) == Standing::Full;
                 let is_left = is_full && sink.plan.queue_full != QueueFull::Block;
                 self.push(echo.chunk, is_left, sink);
@@ -194,7 +193,7 @@ impl Peer {
         }
     }
 
-    /// Queues records, unless it takes none or is left behind.
+    /// Queues records, unless it accepts none or `is_left` says to drop them.
     pub(crate) fn push(&mut self, chunk: Chunk, is_left: bool, sink: &mut Sink<'_>) {
         let (facts, is_shared) = (&self.link.facts, self.link.is_shared());
         if self.sending != Sending::Open {
@@ -218,7 +217,7 @@ impl Peer {
         }
     }
 
-    /// Writes what the peer accepts, then ends our side if that is due.
+    /// Writes what the peer accepts, then ends writing if that is due.
     pub(crate) fn write(&mut self, sink: &mut Sink<'_>) {
         let flushed = self.link.flush(|facts, len| {
             sink.lose(facts, format_args!("{len} bytes are too long for a packet"));
@@ -233,7 +232,7 @@ impl Peer {
         }
     }
 
-    /// Nothing more can be written to it. It may have sent something before it went.
+    /// Handles a write error. The peer may have sent something before it went.
     pub(crate) fn fail(&mut self, sink: &mut Sink<'_>, error: &io::Error) {
         let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
         self.inbound.worsen(if is_reset { Fate::Reset } else { Fate::HungUp });
@@ -283,7 +282,7 @@ mod tests {
         let facts = Facts::of(&far, 0, "s".to_owned(), true);
         let mut peer = Peer::new(Link::new(Way::Stream(far), facts), &plan);
         let mut scratch = vec![0; scratch_len(&plan)];
-        // Headers in each other's messages, all of them longer than what comes.
+        // Headers in each other's messages, all of them longer than the data sent.
         let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(7000);
         near.write_all(&headers[2..]).unwrap();
         for _ in 0..8 {
@@ -301,15 +300,14 @@ mod tests {
         assert!(peer.inbound.intake.partial.is_empty());
     }
 
-    /// How long this thread has kept a processor busy: how long it took does not depend on what
-    /// else the machine does.
+    /// Returns the processor time of this thread, which does not depend on other load.
     fn busy() -> Duration {
         let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
         Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
     }
 
-    /// The longest turn of a peer that sends that, in packets of up to `size` bytes if it has
-    /// packets, and ends.
+    /// Returns the longest turn of a peer that sends `bytes`, in packets of up to `size` bytes if
+    /// it has packets, and ends.
     fn longest_turn(flags: &[&str], bytes: &[u8], size: usize) -> Duration {
         let args = ["unix-sock", "--listen", "s"];
         let plan = Cli::parse_from(args.iter().chain(flags)).plan().unwrap();
@@ -337,7 +335,7 @@ mod tests {
 
     #[test]
     fn nobody_delays_another_by_more_than_ten_milliseconds() {
-        // Without optimization all takes many times as long.
+        // Without optimization everything takes many times as long.
         let limit = Duration::from_millis(if cfg!(debug_assertions) { 150 } else { 10 });
         let headers = b"\x7a\x07\x1e\x04\x08\xc0\x84\x3d\x1f".repeat(60_000);
         let begun = [&b"\x1e\x05\x08\xff\xff\xff\x01\x1f"[..], &headers].concat();

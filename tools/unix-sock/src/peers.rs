@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Everybody who is served, and who of them gets a record.
+//! All peers, and the routing of records to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -23,24 +23,24 @@ use crate::queue::Chunk;
 use crate::sink::Sink;
 use crate::source::Source;
 
-/// Peers by their numbers.
+/// Peers by number.
 #[derive(Debug)]
 pub(crate) struct Peers<'a> {
     plan: &'a Plan,
     all: BTreeMap<u64, Peer>,
-    /// Those that may have something to do.
+    /// Peers that may have something to do.
     awake: BTreeSet<u64>,
-    /// Those that records can go to.
+    /// Peers that records can be sent to.
     audience: Audience,
-    /// The one that connected last.
+    /// The newest connection.
     last: Option<u64>,
-    /// The time of none is up before this.
+    /// No time limit is reached before this.
     next_limit: Deadline,
     memory: Memory,
 }
 
 impl<'a> Peers<'a> {
-    /// Nobody.
+    /// Creates the state without peers.
     pub(crate) fn new(plan: &'a Plan) -> Self {
         let (all, awake) = (BTreeMap::new(), BTreeSet::new());
         let memory = Memory::new(plan.max_memory);
@@ -48,7 +48,7 @@ impl<'a> Peers<'a> {
         Self { plan, all, awake, audience, last: None, next_limit: None, memory }
     }
 
-    /// Adds one.
+    /// Adds a peer.
     pub(crate) fn add(&mut self, peer: Peer) -> &mut Peer {
         peer.link.facts.introduce();
         let number = peer.number();
@@ -61,7 +61,7 @@ impl<'a> Peers<'a> {
         self.all.entry(number).or_insert(peer)
     }
 
-    /// Removes one.
+    /// Removes a peer.
     pub(crate) fn remove(&mut self, number: u64) -> Option<Peer> {
         self.awake.remove(&number);
         self.audience.note(number, Standing::Closed);
@@ -72,42 +72,42 @@ impl<'a> Peers<'a> {
         Some(peer)
     }
 
-    /// The one of that number.
+    /// Returns a peer by number.
     pub(crate) fn get(&self, number: u64) -> Option<&Peer> {
         self.all.get(&number)
     }
 
-    /// The same, to be changed.
+    /// Returns a peer by number, for changes.
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Peer> {
         self.all.get_mut(&number)
     }
 
-    /// All of them.
+    /// Returns all peers.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
         self.all.values_mut()
     }
 
-    /// How many they are.
+    /// Returns the number of peers.
     pub(crate) fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// One may have something to do.
+    /// Notes that a peer may have something to do.
     pub(crate) fn wake(&mut self, number: u64) {
         self.awake.insert(number);
     }
 
-    /// All may have something to do.
+    /// Notes that all peers may have something to do.
     pub(crate) fn wake_all(&mut self) {
         self.awake.extend(self.all.keys());
     }
 
-    /// Takes the numbers of those that may have something to do.
+    /// Takes the numbers of peers that may have something to do.
     pub(crate) fn take_awake(&mut self) -> BTreeSet<u64> {
         std::mem::take(&mut self.awake)
     }
 
-    /// Whether somebody may be read.
+    /// Whether any peer may be read.
     pub(crate) fn want_reading(&self) -> bool {
         self.any_to_read(|peer| self.memory.admits(peer.number(), peer.unfinished_len()))
     }
@@ -117,13 +117,13 @@ impl<'a> Peers<'a> {
         awake.any(|peer| peer.wants_reading(self.plan) && is_meant(peer))
     }
 
-    /// Who may finish a long record, and until when, if others wait for memory.
+    /// Returns the peer that may finish a long record, and until when, if others wait for memory.
     fn favoured(&self) -> Option<(u64, Instant)> {
         let waits = |peer: &Peer| !self.memory.admits(peer.number(), peer.unfinished_len());
         self.memory.favoured().filter(|_| self.any_to_read(waits))
     }
 
-    /// Reads one that may be read, and has something.
+    /// Reads a peer that may be read and has data.
     pub(crate) fn read(
         &mut self,
         number: u64,
@@ -143,7 +143,7 @@ impl<'a> Peers<'a> {
         read
     }
 
-    /// Those that records can go to.
+    /// Returns the peers that records can be sent to.
     pub(crate) fn audience(&self) -> &Audience {
         &self.audience
     }
@@ -162,13 +162,13 @@ impl<'a> Peers<'a> {
         self.next_limit = self.next_limit.into_iter().chain(record).min();
     }
 
-    /// When the time of one is up, at the earliest.
+    /// Returns when the first time limit is reached.
     pub(crate) fn deadline(&self) -> Deadline {
         let favoured = self.favoured().map(|(_, end)| end);
         self.next_limit.into_iter().chain(favoured).min()
     }
 
-    /// Those whose time is up.
+    /// Takes the peers that have reached a time limit.
     pub(crate) fn take_expired(&mut self) -> Result<Vec<u64>, Stop> {
         let now = Instant::now();
         let mut expired = Vec::new();
@@ -202,7 +202,7 @@ impl<'a> Peers<'a> {
         Ok(expired)
     }
 
-    /// These may be written to again.
+    /// Lets these peers be written to again.
     pub(crate) fn let_write(&mut self, numbers: BTreeSet<u64>) {
         for number in numbers {
             if let Some(peer) = self.all.get_mut(&number) {
@@ -212,32 +212,32 @@ impl<'a> Peers<'a> {
         }
     }
 
-    /// The one that all records go to, if it is a single one.
+    /// Returns the peer that all records go to, if there is only one.
     fn only(&self) -> Option<u64> {
         let is_for_all = self.plan.target(Recipients::Unnamed, None, None) == Target::All;
         self.audience.only().filter(|_| is_for_all)
     }
 
-    /// Whether a record from standard input would find somebody to go to, and room there.
+    /// Whether a record from standard input would have a destination with room.
     pub(crate) fn want_input(&self, source: &Source) -> bool {
         if source.has_ended {
             return false;
         }
         if self.audience.is_empty() {
-            // With nobody there records wait; those for a certain peer that is gone are reported.
+            // Without peers, records wait; those for a certain peer that is gone are reported.
             let for_all = self.plan.to == To::All && self.plan.formats.form == Form::Payload;
             return self.last.is_some() && !for_all && self.plan.server().is_some();
         }
         let only = self.only().and_then(|only| self.all.get(&only));
         if source.is_bulky && only.is_some_and(|only| !only.link.writable) {
-            // It goes on in the file when the peer takes more.
+            // Continues in the file when the peer accepts more.
             return false;
         }
         let cost = |number| self.all.get(&number).map_or(0, |peer| peer.link.cost());
         self.audience.has_room(self.plan, cost)
     }
 
-    /// Takes records from standard input.
+    /// Routes records from standard input.
     pub(crate) fn feed(&mut self, source: &mut Source, sink: &mut Sink<'_>) -> Result<(), Stop> {
         let mut only = self.only().and_then(|only| self.all.get_mut(&only));
         if only.as_mut().is_some_and(|only| bulk::send_file(source, &mut only.link)) {
@@ -247,7 +247,7 @@ impl<'a> Peers<'a> {
         if let Some(only) = only
             && let Some(len) = source.whole(sink)
         {
-            // They stand in memory as on the socket.
+            // Their form in memory is that on the socket.
             let records = source.input.data().get(..len).unwrap_or_default();
             if let Err(error) = only.link.pass(records, self.plan.formats.wire) {
                 only.fail(sink, &error);
@@ -263,8 +263,8 @@ impl<'a> Peers<'a> {
         Ok(())
     }
 
-    /// Takes records from standard input that need nothing more behind them; returns whether there
-    /// are.
+    /// Routes records from standard input that are complete without more data; returns whether
+    /// there are any.
     pub(crate) fn settle(
         &mut self,
         source: &mut Source,
@@ -276,7 +276,7 @@ impl<'a> Peers<'a> {
         Ok(has_some)
     }
 
-    /// Queues records for those that they are for.
+    /// Queues records for their peers.
     pub(crate) fn deliver(&mut self, deliveries: Vec<Delivery>, sink: &mut Sink<'_>) {
         for Delivery { to, chunk } in deliveries {
             match self.plan.target(to, self.last, sink.origin) {
@@ -298,8 +298,8 @@ impl<'a> Peers<'a> {
         }
     }
 
-    /// Standard input has ended: our side of each peer ends, or only of those that have ended
-    /// theirs.
+    /// Handles the end of standard input: ends writing to each peer, or only to those that have
+    /// ended theirs.
     pub(crate) fn end_input(&mut self, tells_all: bool) {
         for number in self.audience.numbers() {
             let peer = self.all.get_mut(&number);
@@ -323,7 +323,7 @@ impl<'a> Peers<'a> {
     }
 }
 
-/// The time of a peer is up.
+/// Handles a peer that reached a time limit.
 fn give_up(peer: &mut Peer, fate: Fate, plan: &Plan) {
     let facts = &peer.link.facts;
     match fate {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is to be done: the command line, checked and with its defaults filled in.
+//! The validated task: the command line with defaults filled in.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -21,35 +21,35 @@ use crate::framing::splitter;
 use crate::mode::Mode;
 use heka_core::record::{Framing, Splitter};
 
-/// One read, where its size means nothing to the records.
+/// Size of a read where it does not affect records.
 const READ_SIZE: usize = 256 * 1024;
-/// One read that is a record (the seed's `buf_size`).
+/// Size of a read that is a record (the original's `buf_size`).
 const RECORD_READ_SIZE: usize = 8192;
-/// Longest name of a socket: `sun_path` without its terminator.
+/// Maximum length of a socket's name: `sun_path` without its terminator.
 const MAX_PATH_LEN: usize = 107;
 
 /// Settings of both sides.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// The socket; none if it is inherited.
+    /// The socket; `None` if it is inherited.
     pub(crate) name: Option<UnixName>,
     pub(crate) kind: Kind,
     pub(crate) formats: Formats,
     /// Finds the records on the socket.
     pub(crate) wire_splitter: Splitter,
-    /// Finds those on standard input.
+    /// Finds the records on standard input.
     pub(crate) stdio_splitter: Splitter,
-    /// Whole records are passed on as they stand, without a look at each.
+    /// Whether whole records are forwarded unchanged, without parsing each.
     pub(crate) copies_through: bool,
-    /// Those from a peer need not even be counted.
+    /// Whether records from a peer need not even be counted.
     pub(crate) receives_bulk: bool,
-    /// Those from a file may be forgotten once they are sent.
+    /// Whether records from a file may be forgotten once they are sent.
     pub(crate) sends_bulk: bool,
     pub(crate) read_size: usize,
     pub(crate) max_record: usize,
-    /// A record may be several datagrams.
+    /// Whether a record may be several datagrams.
     pub(crate) has_gelf: bool,
-    /// A packet may hold several records, up to this size.
+    /// Maximum size of a packet with several records, if allowed.
     pub(crate) pack: Option<usize>,
     pub(crate) compress: Option<Compression>,
     pub(crate) skip_empty: bool,
@@ -71,7 +71,7 @@ pub(crate) struct Plan {
     pub(crate) role: Role,
 }
 
-/// Where a record goes.
+/// The destination of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     All,
@@ -82,14 +82,14 @@ pub(crate) enum Target {
 /// Settings of one side.
 #[derive(Debug)]
 pub(crate) enum Role {
-    /// Connects.
+    /// The connecting side.
     Client {
-        /// When to try again.
+        /// Delays between attempts.
         backoff: Backoff,
-        /// How long an attempt may take.
+        /// Time limit of an attempt.
         connect_timeout: Option<Duration>,
     },
-    /// Listens.
+    /// The listening side.
     Server(Box<Server>),
 }
 
@@ -105,15 +105,14 @@ pub(crate) struct Server {
     pub(crate) max_conns: usize,
     pub(crate) backlog: u16,
     pub(crate) exec: Option<OsString>,
-    /// User numbers served; all if empty.
+    /// User IDs to serve; all if empty.
     pub(crate) users: Vec<u32>,
-    /// Group numbers served; all if empty.
+    /// Group IDs to serve; all if empty.
     pub(crate) groups: Vec<u32>,
 }
 
 impl Server {
-    /// Whether a peer, given its user and group, is one of those that `--allow-uid` and
-    /// `--allow-gid` name.
+    /// Whether `--allow-uid` and `--allow-gid` permit a peer with this user and group.
     pub(crate) fn admits(&self, peer: Option<(u32, u32)>) -> bool {
         let is_listed = |(uid, gid)| self.users.contains(&uid) || self.groups.contains(&gid);
         (self.users.is_empty() && self.groups.is_empty()) || peer.is_some_and(is_listed)
@@ -136,7 +135,7 @@ impl Plan {
         self.kind == Kind::Dgram
     }
 
-    /// Where a record from standard input goes.
+    /// Returns the destination of a record from standard input.
     pub(crate) fn target(&self, to: Recipients, last: Option<u64>, origin: Option<u64>) -> Target {
         let one = |number: Option<u64>| number.map_or(Target::Peers(BTreeSet::new()), Target::Peer);
         match (self.server(), to, self.to) {
@@ -149,7 +148,7 @@ impl Plan {
         }
     }
 
-    /// The server's settings, if it is one.
+    /// Returns the server's settings, if it is one.
     pub(crate) fn server(&self) -> Option<&Server> {
         match &self.role {
             Role::Server(server) => Some(server),
@@ -211,20 +210,20 @@ impl Cli {
         !self.recv_only && self.exec.is_none() && (!self.echo || self.to.is_some())
     }
 
-    /// Whether whole records pass as they stand.
+    /// Whether whole records are forwarded unchanged.
     fn copies_through(&self, formats: Formats) -> bool {
         let is_bare = formats.form == Form::Payload && formats.wire == formats.stdio;
         let is_plain = !self.base64 && !self.skip_empty && self.compress.is_none();
         is_bare && is_plain && self.kind == Kind::Stream && self.max_count.is_none()
     }
 
-    /// Whether whole records need not be looked at either.
+    /// Whether whole records need not be parsed either.
     fn is_simple(&self, formats: Formats) -> bool {
         let is_bounded = matches!(formats.wire, Framing::Delimited(_) | Framing::None);
         is_bounded && self.copies_through(formats)
     }
 
-    /// Whether what has been sent is neither sent again nor measured.
+    /// Whether sent records are neither sent again nor checked against a limit.
     fn sends_once(&self, role: &Role) -> bool {
         let is_limited =
             parse_buffer_size(DEFAULT_MAX_RECORD).is_ok_and(|most| self.max_record < most);
@@ -233,7 +232,7 @@ impl Cli {
         is_final && !is_limited
     }
 
-    /// Checks what does not go with each type of socket.
+    /// Rejects flags that do not apply to a type of socket.
     fn check_kind(&self) -> Result<(), Stop> {
         let cause = match self.kind {
             Kind::Dgram if self.exec.is_some() => "--exec needs connections: not with --type=dgram",
@@ -258,7 +257,7 @@ impl Cli {
         if bytes.is_empty() || bytes.contains(&0) {
             return Err(Stop::usage("the path of the socket is empty"));
         }
-        // A NUL precedes one, or follows the other.
+        // A NUL precedes an abstract name, or follows a path.
         let (len, name) = match bytes {
             [b'@', name @ ..] => (name.len(), UnixName::Abstract(name.to_vec())),
             _ => (bytes.len(), UnixName::Path(path.into())),
@@ -301,7 +300,7 @@ impl Cli {
     }
 }
 
-/// The number of a user, given as a name or as that number.
+/// Returns a user ID, given a name or a number.
 fn user(name: &str) -> Result<u32, Stop> {
     if let Ok(number) = name.parse() {
         return Ok(number);
@@ -312,7 +311,7 @@ fn user(name: &str) -> Result<u32, Stop> {
     }
 }
 
-/// The number of a group, given as a name or as that number.
+/// Returns a group ID, given a name or a number.
 fn group(name: &str) -> Result<u32, Stop> {
     if let Ok(number) = name.parse() {
         return Ok(number);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What waits to be written to a peer, and what it costs to keep that.
+//! Pending output for a peer, and its memory.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -9,32 +9,32 @@ use bytes::Bytes;
 use crate::framing::SideBySide as _;
 use heka_core::record::Framing;
 
-/// What a queued chunk costs beside its bytes, which may be none.
+/// Memory of a queued chunk beyond its bytes, which may be none.
 const CHUNK_OVERHEAD: usize = 64;
 
 /// Whole records that were queued together.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunk {
-    /// The records as they stand on the socket. Peers that get the same share the memory.
+    /// The records in their form on the socket. Peers that get the same records share the memory.
     pub(crate) bytes: Bytes,
-    /// How many they are.
+    /// Number of records.
     pub(crate) records: u64,
-    /// Where each of several packets ends, of one record each.
+    /// The end of each packet, for several packets of one record each.
     ends: Option<Rc<[usize]>>,
 }
 
 impl Chunk {
-    /// Records as they stand on the socket.
+    /// Creates a chunk from records in their form on the socket.
     pub(crate) fn of(records: &[u8], framing: Framing) -> Self {
         Self::whole(Bytes::copy_from_slice(records), framing.count(records))
     }
 
-    /// Records that are a single packet, or part of a stream.
+    /// Creates a chunk that is a single packet, or part of a stream.
     pub(crate) fn whole(bytes: Bytes, records: u64) -> Self {
         Self { bytes, records, ends: None }
     }
 
-    /// Records of which each is a packet, and where they end.
+    /// Creates a chunk of records that are packets, with their ends.
     pub(crate) fn of_packets(bytes: Bytes, ends: &[usize]) -> Self {
         Self { bytes, records: ends.len() as u64, ends: Some(ends.into()) }
     }
@@ -44,12 +44,12 @@ impl Chunk {
         self.bytes.len() + ends + CHUNK_OVERHEAD
     }
 
-    /// How many packets it is.
+    /// Returns the number of packets.
     fn count(&self) -> usize {
         self.ends.as_ref().map_or(1, |ends| ends.len())
     }
 
-    /// The packet of that number.
+    /// Returns a packet by number.
     fn packet(&self, index: usize) -> &[u8] {
         let Some(ends) = &self.ends else { return &self.bytes };
         let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
@@ -57,7 +57,7 @@ impl Chunk {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
-    /// Leaves out the first packets of several.
+    /// Skips the first packets of several.
     fn skip(&mut self, count: usize) {
         let Some(ends) = self.ends.take() else { return };
         let start = count.checked_sub(1).and_then(|last| ends.get(last)).copied().unwrap_or(0);
@@ -67,23 +67,23 @@ impl Chunk {
     }
 }
 
-/// Chunks, the oldest first.
+/// Chunks, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     chunks: VecDeque<Chunk>,
-    /// How many packets of the first chunk are gone.
+    /// Number of packets of the first chunk that were sent.
     gone: usize,
     cost: usize,
 }
 
 impl Queue {
-    /// Puts a chunk behind those that wait.
+    /// Appends a chunk.
     pub(crate) fn push(&mut self, chunk: Chunk) {
         self.cost += chunk.cost();
         self.chunks.push_back(chunk);
     }
 
-    /// Takes the first one away.
+    /// Removes the first chunk.
     pub(crate) fn pop(&mut self) {
         self.gone = 0;
         if let Some(first) = self.chunks.pop_front() {
@@ -91,7 +91,7 @@ impl Queue {
         }
     }
 
-    /// Takes the first packet away; returns its length.
+    /// Removes the first packet; returns its length.
     pub(crate) fn pop_packet(&mut self) -> usize {
         let Some(first) = self.chunks.front() else { return 0 };
         let (len, count) = (first.packet(self.gone).len(), first.count());
@@ -102,17 +102,17 @@ impl Queue {
         len
     }
 
-    /// What is sent next.
+    /// Returns what is sent next.
     pub(crate) fn first(&self) -> Option<&Bytes> {
         self.chunks.front().map(|first| &first.bytes)
     }
 
-    /// All, in order.
+    /// Returns all chunks in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.chunks.iter().map(|chunk| &chunk.bytes)
     }
 
-    /// All as packets, in order.
+    /// Returns all packets in order.
     pub(crate) fn packets(&self) -> impl Iterator<Item = &[u8]> {
         let mut from = self.gone;
         self.chunks.iter().flat_map(move |chunk| {
@@ -120,17 +120,17 @@ impl Queue {
         })
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    /// What it holds in memory, in bytes.
+    /// Returns the memory of the queue in bytes.
     pub(crate) fn cost(&self) -> usize {
         self.cost
     }
 
-    /// Takes all that waits.
+    /// Takes everything.
     pub(crate) fn take(&mut self) -> VecDeque<Chunk> {
         self.cost = 0;
         let gone = std::mem::take(&mut self.gone);
@@ -140,7 +140,7 @@ impl Queue {
         std::mem::take(&mut self.chunks)
     }
 
-    /// Gives up what waits; returns how many records that is.
+    /// Drops everything; returns the number of records.
     pub(crate) fn abandon(&mut self) -> u64 {
         self.take().iter().map(|chunk| chunk.records).sum()
     }
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(packets(&queue), [&b"a"[..], b"bb", b"", b"ccc", b"d"]);
         assert_eq!([queue.pop_packet(), queue.pop_packet()], [1, 2]);
         assert_eq!(packets(&queue), [&b""[..], b"ccc", b"d"]);
-        // What is left of them counts, and goes to another queue as it is.
+        // The rest of them counts, and is moved to another queue unchanged.
         let mut other = Queue::default();
         queue.take().into_iter().for_each(|chunk| other.push(chunk));
         assert!(queue.is_empty() && queue.cost() == 0);

@@ -19,7 +19,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
     if plan.server().is_some() && plan.name.is_none() {
         let (socket, is_stdin) = given_socket(plan.kind)?;
         if is_stdin {
-            // As inetd does it, also standard output may be the socket.
+            // As with inetd, standard output may be the socket too.
             plan.reads_stdin = false;
             plan.writes_stdout &= !is_stdout(&socket)?;
         }

@@ -13,8 +13,8 @@ use crate::facts::Facts;
 use crate::hub::Hub;
 use crate::plan::{Plan, Server};
 
-/// Serves peers until a signal, a limit or the end of the only one ends it. `given` is a socket that
-/// somebody else has opened.
+/// Serves peers until a signal, a limit, or the end of the only one. `given` is an inherited
+/// socket.
 pub(crate) fn run(
     plan: &Plan,
     server: &Server,
@@ -22,7 +22,7 @@ pub(crate) fn run(
     end: Deadline,
 ) -> Result<Status, Stop> {
     if server.exec.is_none() {
-        // A process per connection would inherit it, and may count on the usual limit.
+        // A process per connection would inherit it, and may rely on the usual limit.
         raise_open_files();
     } else {
         Processes::watch()?;
@@ -41,7 +41,7 @@ pub(crate) fn run(
     };
     let outcome = serve(&mut hub, server, end);
     hub.processes.end();
-    // Also what came before an error or a signal is written.
+    // Output produced before an error or a signal is written too.
     let finished = hub.finish();
     outcome?;
     finished
@@ -57,7 +57,7 @@ fn take_in(hub: &mut Hub<'_>, server: &Server, socket: Socket, facts: Facts) -> 
 fn serve(hub: &mut Hub<'_>, server: &Server, end: Deadline) -> Result<(), Stop> {
     while !hub.is_done() && end.is_none_or(|end| end > Instant::now()) {
         while let Some((socket, facts)) = hub.accept()? {
-            // A connection that cannot be served is closed; the others are not to suffer.
+            // A connection that cannot be served is closed; the others must not suffer.
             if let Err(Stop::Error { text, .. }) = take_in(hub, server, socket, facts) {
                 report::warning(text);
             }

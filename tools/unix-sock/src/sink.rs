@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where records from all peers meet: standard output, one record after the other, and the words
-//! about those that are lost.
+//! The common destination of records from all peers: standard output, one record after the other,
+//! and reports about lost records.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -23,20 +23,20 @@ use crate::framing::SideBySide as _;
 use crate::link::Link;
 use crate::plan::Plan;
 
-/// Peers are not read while standard output is behind by this much.
+/// Peers are not read while this many bytes of output are pending.
 const MAX_PENDING: usize = 1024 * 1024;
 
-/// Standard output and what is counted on the way there.
+/// Standard output, and the counts of records.
 #[derive(Debug)]
 pub(crate) struct Sink<'a> {
     pub(crate) plan: &'a Plan,
     /// Standard output, if it is written to.
     pub(crate) out: Option<Backlog>,
-    /// Peers have turns.
+    /// Limits the work per turn.
     pub(crate) turn: Turn,
-    /// Records of which a part has come.
+    /// Records of which only parts have arrived.
     chunks: Chunks<u64>,
-    /// The peer whose record came last.
+    /// The peer that sent the newest record.
     pub(crate) origin: Option<u64>,
     records: u64,
     pub(crate) has_lost: bool,
@@ -46,7 +46,7 @@ impl<'a> Sink<'a> {
     /// Opens standard output.
     pub(crate) fn open(plan: &'a Plan) -> Result<Self, Stop> {
         let out = if plan.writes_stdout {
-            // Payloads that are frames are frames.
+            // Payloads that are frames are written as frames.
             let form =
                 if plan.formats.stdio == Framing::Heka { Form::Heka } else { plan.formats.form };
             let out = Output::stdout()?.unbuffered(plan.writing.unbuffered);
@@ -57,13 +57,13 @@ impl<'a> Sink<'a> {
         Ok(Self::new(plan, out))
     }
 
-    /// With `out` in the place of standard output.
+    /// Creates a sink with `out` in place of standard output.
     pub(crate) fn new(plan: &'a Plan, out: Option<Backlog>) -> Self {
         let (turn, chunks) = (Turn::default(), Chunks::new(plan.max_record));
         Self { plan, out, turn, chunks, origin: None, records: 0, has_lost: false }
     }
 
-    /// Takes a record from a peer. It is given back as it was under base64, unless it is dropped.
+    /// Accepts a record from a peer. Returns it without base64, unless it is dropped.
     pub(crate) fn receive<'r>(
         &mut self,
         from: &Facts,
@@ -96,7 +96,7 @@ impl<'a> Sink<'a> {
         Ok(Some(record))
     }
 
-    /// A record as it was under base64 and compression.
+    /// Decodes base64 and compression.
     fn unwrap<'r>(&self, record: &'r [u8]) -> Result<Cow<'r, [u8]>, String> {
         let record = match self.plan.base64 {
             true => Cow::Owned(decode_base64(record).map_err(|cause| format!("base64: {cause}"))?),
@@ -110,7 +110,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Puts a datagram together with others, if it is a part of a record.
+    /// Joins a datagram with others, if it is part of a record.
     pub(crate) fn join<'d>(&mut self, from: &Facts, datagram: &'d [u8]) -> Option<Cow<'d, [u8]>> {
         let now = Instant::now();
         let taken = self.chunks.take(from.number, datagram, now);
@@ -127,7 +127,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Takes whole records as they stand on the socket.
+    /// Accepts whole records in their form on the socket.
     pub(crate) fn receive_all(&mut self, from: &Facts, records: &[u8]) -> Result<(), Stop> {
         if records.is_empty() {
             return Ok(());
@@ -139,8 +139,8 @@ impl<'a> Sink<'a> {
         self.put_all(records)
     }
 
-    /// Lets up to `len` bytes of whole records pass from a peer's socket to standard output; tells
-    /// how many did. They are not counted.
+    /// Moves up to `len` bytes of whole records from a peer's socket to standard output; returns
+    /// the number moved. They are not counted.
     pub(crate) fn carry(&mut self, from: &Facts, link: &Link, len: usize) -> Result<usize, Stop> {
         let Some(out) = &mut self.out else { return Ok(0) };
         self.records += 1;
@@ -148,13 +148,13 @@ impl<'a> Sink<'a> {
         out.carry(link.as_fd(), len)
     }
 
-    /// Whether that is worth trying.
+    /// Whether moving is worth trying.
     pub(crate) fn can_carry(&mut self) -> Result<bool, Stop> {
         let Some(out) = &mut self.out else { return Ok(false) };
         Ok(out.has_conduit() && out.try_flush()?)
     }
 
-    /// Writes bytes as they stand on the socket, counted or not.
+    /// Writes bytes in their form on the socket, counted or not.
     pub(crate) fn put_all(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         match &mut self.out {
             Some(out) => out.put_records(bytes),
@@ -162,7 +162,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// Appends a record as it is on the socket; reports one that cannot be.
+    /// Appends a record in its form on the socket; reports a failure.
     pub(crate) fn encode(&mut self, out: &mut Vec<u8>, record: &[u8]) -> bool {
         let mut record = Cow::Borrowed(record);
         if let Some(compression) = self.plan.compress {
@@ -186,7 +186,7 @@ impl<'a> Sink<'a> {
         put.is_ok()
     }
 
-    /// Whether peers have to wait until standard output has taken something.
+    /// Whether peers have to wait for standard output.
     pub(crate) fn is_full(&self) -> bool {
         self.out.as_ref().is_some_and(|out| out.pending() >= MAX_PENDING)
     }
@@ -196,26 +196,26 @@ impl<'a> Sink<'a> {
         self.left() == 0
     }
 
-    /// How many records it allows.
+    /// Returns how many records `--max-count` still allows.
     pub(crate) fn left(&self) -> usize {
         let left = self.plan.max_count.map(|most| most.saturating_sub(self.records));
         left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX)
     }
 
-    /// Reports a record that is lost.
+    /// Reports a lost record.
     pub(crate) fn lose(&mut self, subject: impl Display, cause: impl Display) {
         self.has_lost = true;
         stats::skip(stats::Skip::Damaged, 1);
         report::repeated("lost records", format_args!("{subject}: {cause}"));
     }
 
-    /// Reports records that a peer does not get.
+    /// Reports records that could not be sent to a peer.
     pub(crate) fn lose_unsent(&mut self, records: u64, peer: impl Display, why: impl Display) {
         let lost = Count(records, "record");
         self.lose_all("records not sent", records, format_args!("{peer}: {why}, {lost} not sent"));
     }
 
-    /// Reports records for a peer that does not keep up.
+    /// Reports records for a peer that is too slow.
     pub(crate) fn lose_slow(&mut self, records: u64, peer: &Facts, what: impl Display) {
         let text = format_args!("{peer}: reads too slowly, {what}");
         self.lose_all("slow peers", records, text);
@@ -227,15 +227,14 @@ impl<'a> Sink<'a> {
         report::repeated_loss(kind, records, text);
     }
 
-    /// Reports records for a peer that are not waited for at the end, unless that is what
-    /// `--max-count` asks for.
+    /// Reports queued records for a peer at the end, unless `--max-count` asks for the end.
     pub(crate) fn give_up(&mut self, peer: &Facts, records: u64) {
         if records > 0 && !self.has_enough() {
             self.lose_unsent(records, peer, "not waited for");
         }
     }
 
-    /// Writes all that is pending, and returns how it went.
+    /// Writes all pending output, and returns the status.
     pub(crate) fn finish(&mut self) -> Result<Status, Stop> {
         self.lose_incomplete(Chunks::end);
         if let Some(out) = &mut self.out {
@@ -245,7 +244,7 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// Decodes standard base64; white space around it and missing padding are let pass.
+/// Decodes standard base64; surrounding white space and missing padding are allowed.
 fn decode_base64(text: &[u8]) -> Result<Vec<u8>, String> {
     let text = text.trim_ascii();
     let bare = text.iter().rposition(|&byte| byte != b'=').map_or(0, |last| last + 1);

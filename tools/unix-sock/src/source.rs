@@ -9,22 +9,22 @@ use crate::batch::{Batch, Delivery};
 use crate::sink::Sink;
 use heka_core::record::{Found, More, Progress};
 
-/// Standard input and how far it has been read.
+/// Standard input, and the progress in it.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) input: Input,
     pub(crate) progress: Progress,
-    /// A read would not block.
+    /// Whether a read would not block.
     pub(crate) is_ready: bool,
-    /// It has ended.
+    /// Whether it has ended.
     pub(crate) has_ended: bool,
-    /// It gave at least one byte.
+    /// Whether it yielded at least one byte.
     pub(crate) has_given: bool,
-    /// What has been read has not been settled.
+    /// Whether the data read has not been settled.
     is_unsettled: bool,
-    /// Records may go out without being read.
+    /// Whether records may be sent without being read.
     pub(crate) is_bulky: bool,
-    /// How many bytes of a file may go out like that, as far as is known.
+    /// Number of bytes of a file that may be sent in that way, as far as known.
     pub(crate) bulk: u64,
 }
 
@@ -54,8 +54,8 @@ impl Source {
         Ok(())
     }
 
-    /// The whole records that have been read, if they go out as they stand: how many bytes of
-    /// [`Input::data`] that is. They are to be consumed.
+    /// Returns the size of the whole records that have been read, at the front of [`Input::data`],
+    /// if they are sent unchanged. They must be consumed.
     pub(crate) fn whole(&mut self, sink: &Sink<'_>) -> Option<usize> {
         if self.has_ended || !sink.plan.copies_through {
             return None;
@@ -66,7 +66,7 @@ impl Source {
         records.whole().map(<[u8]>::len)
     }
 
-    /// What is to be delivered of what has been read.
+    /// Returns the deliveries in the data that has been read.
     pub(crate) fn take(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
         let mut batch = Batch::default();
         if let Some(done) = self.whole(sink) {
@@ -85,7 +85,7 @@ impl Source {
         self.is_unsettled && !self.input.data().is_empty()
     }
 
-    /// Nothing is there to read right now: what can be taken without more is.
+    /// Handles idle input: takes what is complete without more data.
     pub(crate) fn settle(&mut self, sink: &mut Sink<'_>) -> Result<Vec<Delivery>, Stop> {
         let mut batch = Batch::default();
         self.is_unsettled = false;
@@ -93,7 +93,7 @@ impl Source {
         Ok(batch.take())
     }
 
-    /// How much of a file has not gone out, while it goes out without being read.
+    /// Returns how much of a file has not been sent, while it is sent without being read.
     pub(crate) fn bulk_left(&mut self) -> Option<u64> {
         (self.is_bulky && self.has_given).then(|| self.input.left())
     }

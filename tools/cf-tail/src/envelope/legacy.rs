@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages of the legacy loggregator (2013 to 2016): protobuf package `logmessage`, proto2.
 //!
-//! Text is declared as bytes, because log bytes need not be UTF-8. What the format requires is
-//! optional here and checked by [`LogMessage::complete`], because prost does not check it.
+//! Text is declared as bytes, because log data need not be UTF-8. Required fields are optional here
+//! and checked by [`LogMessage::complete`], because prost does not check them.
 
 use bytes::Bytes;
 use prost::Message as _;
 
 use super::{Content, Envelope, Unreadable, first_missing};
 
-/// One line of an app or of the platform about it. Field 5 (an old enumeration of sources) is
-/// still seen on the wire and skipped as unknown.
+/// One line of an app, or of the platform about it. Field 5 (an obsolete enumeration of sources)
+/// still occurs on the wire and is skipped as unknown.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct LogMessage {
     #[prost(bytes = "bytes", optional, tag = "1")]
     pub(crate) message: Option<Bytes>,
-    /// OUT = 1, ERR = 2; others are kept.
+    /// OUT = 1, ERR = 2; other values are kept.
     #[prost(int32, optional, tag = "2")]
     pub(crate) message_type: Option<i32>,
-    /// Nanoseconds since 1970; zigzag, unlike in every later generation.
+    /// Nanoseconds since 1970; zigzag, unlike in all later generations.
     #[prost(sint64, optional, tag = "3")]
     pub(crate) timestamp: Option<i64>,
     #[prost(bytes = "bytes", optional, tag = "4")]
@@ -31,8 +31,8 @@ pub(crate) struct LogMessage {
     pub(crate) source_name: Option<Bytes>,
 }
 
-/// What the platform's agents send each other over UDP. On a WebSocket it is a mistake, recognised
-/// from damage only to name it.
+/// The envelope that the platform's agents exchange over UDP. On a WebSocket it is an error,
+/// recognised only to name it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct LogEnvelope {
     #[prost(bytes = "bytes", optional, tag = "1")]
@@ -44,7 +44,7 @@ pub(crate) struct LogEnvelope {
 }
 
 impl LogMessage {
-    /// The name of a required field that is missing.
+    /// Returns the name of a missing required field.
     fn missing(&self) -> Option<&'static str> {
         first_missing(&[
             ("message", self.message.is_some()),
@@ -54,14 +54,14 @@ impl LogMessage {
         ])
     }
 
-    /// Itself, if nothing required is missing.
+    /// Returns itself, if no required field is missing.
     pub(crate) fn complete(self) -> Result<Self, Unreadable> {
         self.missing().map_or(Ok(self), |name| Err(Unreadable::Missing(name)))
     }
 }
 
 impl LogEnvelope {
-    /// Itself, if nothing required is missing.
+    /// Returns itself, if no required field is missing.
     pub(crate) fn complete(self) -> Result<Self, Unreadable> {
         let own = [
             ("routing_key", self.routing_key.is_some()),
@@ -74,7 +74,7 @@ impl LogEnvelope {
     }
 }
 
-/// Reads one message from the wire.
+/// Decodes one message.
 ///
 /// # Errors
 /// If it is damaged, incomplete, or something else.

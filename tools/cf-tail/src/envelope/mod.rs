@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What Cloud Foundry reports about an app, in one form for all generations of servers.
+//! The reports of Cloud Foundry about an app, in one form for all generations of servers.
 //!
-//! [`legacy`], [`v1`] and [`v2`] hold what is on the wire; each becomes an [`Envelope`], which is
-//! all that filters and output forms know.
+//! [`legacy`], [`v1`] and [`v2`] are the wire formats; each is converted to an [`Envelope`], which
+//! is all that filters and output forms know.
 
 use bytes::Bytes;
 
@@ -22,11 +22,11 @@ pub(crate) use v2_json::read_batch;
 pub(crate) struct Envelope {
     /// Nanoseconds since 1970-01-01 UTC.
     pub(crate) timestamp: i64,
-    /// The app's GUID, or the name of a part of the platform.
+    /// The app's GUID, or the name of a component of the platform.
     pub(crate) source_id: Option<Bytes>,
-    /// What made it: `APP/PROC/WEB`, `RTR`, `App` …
+    /// The component that created it: `APP/PROC/WEB`, `RTR`, `App` …
     pub(crate) source_type: Option<Bytes>,
-    /// Which instance of it.
+    /// The instance of that component.
     pub(crate) instance: Option<Bytes>,
     pub(crate) origin: Option<Bytes>,
     pub(crate) deployment: Option<Bytes>,
@@ -35,21 +35,21 @@ pub(crate) struct Envelope {
     pub(crate) ip: Option<Bytes>,
     pub(crate) tags: Vec<(Bytes, Bytes)>,
     pub(crate) drain_urls: Vec<Bytes>,
-    /// It came after younger ones had been read.
+    /// Whether it arrived after newer ones had been read.
     pub(crate) is_late: bool,
-    /// Which one of its equals it is, from 1 on; 0 if nobody counts.
+    /// Its number among equals, starting with 1; 0 if they are not counted.
     pub(crate) nth: u32,
     pub(crate) content: Content,
 }
 
-/// What an envelope is about.
+/// The content of an envelope.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Content {
     /// A line.
     Log {
-        /// Its bytes, as the app wrote them.
+        /// The bytes that the app wrote.
         payload: Bytes,
-        /// Where the app wrote them.
+        /// The stream that the app wrote to.
         stream: Stream,
     },
     /// Anything else, as named values.
@@ -57,7 +57,8 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    /// A line of the legacy and v1 formats. [`first_missing`] has seen that all is there.
+    /// Creates a line of the legacy and v1 formats. [`first_missing`] has verified that it is
+    /// complete.
     fn log(message: Option<Bytes>, message_type: Option<i32>) -> Self {
         Self::Log {
             payload: message.unwrap_or_default(),
@@ -75,7 +76,7 @@ impl Default for Content {
 /// Kinds of envelopes. The names are those of `--type` and of the JSON form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// A line of an app or of the platform about it.
+    /// A line of an app, or of the platform about it.
     Log,
     /// A request served (v1).
     Http,
@@ -83,15 +84,15 @@ pub(crate) enum Kind {
     Value,
     /// A count.
     Counter,
-    /// What an instance uses (v1).
+    /// The resource usage of an instance (v1).
     Container,
-    /// Numbers measured together (v2).
+    /// Values measured together (v2).
     Gauge,
-    /// How long something took (v2).
+    /// The duration of an operation (v2).
     Timer,
-    /// Something that happened (v2).
+    /// An event (v2).
     Event,
-    /// What went wrong in the platform (v1).
+    /// An error in the platform (v1).
     Error,
     /// An envelope without content.
     #[value(skip)]
@@ -99,7 +100,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Its name in filters and JSON.
+    /// Returns the name in filters and JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
@@ -115,7 +116,7 @@ impl Kind {
         }
     }
 
-    /// The kind that carries it in the youngest generation's envelopes.
+    /// Returns the kind that corresponds to it in the newest generation.
     pub(crate) fn in_v2(self) -> Self {
         match self {
             Self::Http => Self::Timer,
@@ -126,7 +127,7 @@ impl Kind {
     }
 }
 
-/// Where an app wrote a line. The numbers are those of the legacy and v1 formats.
+/// The stream that an app wrote to. The numbers are those of the legacy and v1 formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
     /// Standard output.
@@ -138,7 +139,7 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// OUT = 1, ERR = 2.
+    /// Converts a number: OUT = 1, ERR = 2.
     pub(crate) fn from_number(number: i32) -> Self {
         match number {
             1 => Self::Out,
@@ -159,7 +160,7 @@ impl std::fmt::Display for Stream {
 }
 
 impl Stream {
-    /// Severity as in syslog, which the platform's own drains give it.
+    /// Returns the severity as in syslog, which the platform's own drains assign.
     pub(crate) fn severity(self) -> Option<i32> {
         match self {
             Self::Out => Some(6),
@@ -169,16 +170,16 @@ impl Stream {
     }
 }
 
-/// A named value of an envelope that is no log line.
+/// A named value of an envelope other than a log line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Member {
     pub(crate) name: Bytes,
     pub(crate) value: Value,
-    /// What a number is measured in; empty if nothing says.
+    /// The unit of a number; empty if unknown.
     pub(crate) unit: Bytes,
 }
 
-/// A value. Integers keep their width, because 64 bits become text in JSON.
+/// A value. Integers keep their width, because 64-bit ones become text in JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Text(Bytes),
@@ -189,7 +190,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// A number's eight bytes, those of a double if it is a size or a measure.
+    /// Returns a number's eight bytes, those of a double if it is a size or a measurement.
     fn bytes(&self) -> [u8; 8] {
         match self {
             Self::Text(_) => [0; 8],
@@ -224,7 +225,7 @@ impl Envelope {
         }
     }
 
-    /// Whether it is of a kind, in the form of its own generation or of another.
+    /// Whether it is of a kind, in the form of its own or another generation.
     pub(crate) fn is(&self, kind: Kind) -> bool {
         let own = self.kind();
         own == kind
@@ -242,13 +243,13 @@ impl Envelope {
             }
     }
 
-    /// Whether it has what an instance uses.
+    /// Whether it contains the resource usage of an instance.
     fn is_container(&self) -> bool {
         ["cpu", "memory", "disk"].iter().all(|name| self.member(name).is_some())
     }
 
-    /// Gives `put`, piece by piece, what distinguishes it from others of its source: time, instance
-    /// and content. It is the same in whichever generation's form it came.
+    /// Passes to `put`, piece by piece, what distinguishes it from others of its source: time,
+    /// instance and content. This is the same in every generation's form.
     pub(crate) fn identify(&self, mut put: impl FnMut(&[u8])) {
         let mut put = |piece: &[u8]| {
             put(&(piece.len() as u64).to_le_bytes());
@@ -282,18 +283,18 @@ impl Envelope {
         }
     }
 
-    /// What made it, also if only a deprecated tag says so.
+    /// Returns the component that created it, also if only a deprecated tag names it.
     pub(crate) fn source(&self) -> Option<&Bytes> {
         self.source_type.as_ref().or_else(|| self.tag(b"source_type"))
     }
 
-    /// Which instance made it, to sort by.
+    /// Returns the instance that created it, for sorting.
     pub(crate) fn instance_number(&self) -> i64 {
         let instance = self.instance.as_deref().unwrap_or_default();
         String::from_utf8_lossy(instance).parse().unwrap_or_default()
     }
 
-    /// What is known of where it comes from, by name.
+    /// Returns the known facts about its origin, by name.
     pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, &Bytes)> {
         let facts = [
             ("app_id", self.source_id.as_ref()),
@@ -308,30 +309,30 @@ impl Envelope {
         facts.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 
-    /// The value of a tag.
+    /// Returns the value of a tag.
     pub(crate) fn tag(&self, name: &[u8]) -> Option<&Bytes> {
         self.tags.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// A named value of an envelope that is no log line.
+    /// Returns a named value of an envelope other than a log line.
     pub(crate) fn member(&self, name: &str) -> Option<&Value> {
         let Content::Other(_, members) = &self.content else { return None };
         members.iter().find(|member| member.name == name).map(|member| &member.value)
     }
 }
 
-/// Why bytes are no envelope.
+/// The reason why bytes are not an envelope.
 #[derive(Debug)]
 pub(crate) enum Unreadable {
-    /// They are no protobuf of that form.
+    /// Not protobuf of that form.
     Malformed(prost::DecodeError),
-    /// A field that the format requires is missing.
+    /// A required field is missing.
     Missing(&'static str),
-    /// They are what agents send each other.
+    /// An envelope that agents exchange.
     AgentsEnvelope,
 }
 
-/// The name of the first of a format's required fields that is not there: prost checks none.
+/// Returns the name of the first missing required field: prost checks none.
 fn first_missing(fields: &[(&'static str, bool)]) -> Option<&'static str> {
     fields.iter().find(|(_, is_set)| !is_set).map(|&(name, _)| name)
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every recorded protobuf against what the Go programs made of it (tests/vectors/cf/proto).
+//! Compares every recorded protobuf with the interpretation of the Go programs
+//! (tests/vectors/cf/proto).
 
 use std::io::Read as _;
 
@@ -20,7 +21,7 @@ fn vector(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The records of a file: the raw protobuf and what is said about it.
+/// Returns the records of a file: the raw protobuf and its description.
 fn records(name: &str) -> Vec<(Bytes, Json)> {
     let mut raw = Bytes::from(vector(&format!("{name}.lpb")));
     let told = String::from_utf8(vector(&format!("{name}.jsonl"))).unwrap();

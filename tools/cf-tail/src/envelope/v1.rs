@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Envelopes of the v1 traffic controller (dropsonde): protobuf package `events`, proto2.
 //!
-//! Timestamps are plain int64 here, not zigzag as in the legacy format. What the format requires
-//! is optional here and checked by [`Wire::complete`].
+//! Timestamps are plain int64 here, not zigzag as in the legacy format. Required fields are
+//! optional here and checked by [`Wire::complete`].
 
 use bytes::Bytes;
 use prost::Message as _;
 
 use super::{Envelope, Unreadable, first_missing};
 
-/// An envelope as it is on the wire.
+/// An envelope on the wire.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Wire {
     #[prost(bytes = "bytes", optional, tag = "1")]
@@ -42,7 +42,7 @@ pub(crate) struct Wire {
     pub(crate) tags: Vec<Tag>,
 }
 
-/// One entry of a map, which on the wire is a message (and so may hold bytes that are not UTF-8).
+/// One entry of a map, which is a message on the wire (and may contain invalid UTF-8).
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Tag {
     #[prost(bytes = "bytes", tag = "1")]
@@ -67,7 +67,7 @@ pub(crate) struct LogMessage {
     pub(crate) source_instance: Option<Bytes>,
 }
 
-/// 16 bytes as two numbers, little-endian each.
+/// 16 bytes as two little-endian numbers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Uuid {
     #[prost(uint64, optional, tag = "1")]
@@ -156,7 +156,7 @@ pub(crate) struct ErrorEvent {
     pub(crate) message: Option<Bytes>,
 }
 
-/// The names of the method numbers, from 1 on.
+/// Names of the methods, numbered from 1.
 const METHODS: [&str; 44] = [
     "GET",
     "POST",
@@ -209,18 +209,18 @@ fn named(names: &[&str], number: i32) -> String {
     name.map_or_else(|| format!("UNKNOWN({number})"), |&name| name.to_owned())
 }
 
-/// The name of a method's number.
+/// Returns the name of a method.
 pub(crate) fn method_name(number: i32) -> String {
     named(&METHODS, number)
 }
 
-/// The name of a peer type's number.
+/// Returns the name of a peer type.
 pub(crate) fn peer_name(number: i32) -> String {
     named(&["Client", "Server"], number)
 }
 
 impl Uuid {
-    /// As people write it.
+    /// Formats the UUID.
     pub(crate) fn text(&self) -> String {
         let mut bytes = [0; 16];
         let (low, high) = bytes.split_at_mut(8);
@@ -235,7 +235,7 @@ impl Uuid {
 }
 
 impl Wire {
-    /// Itself, if nothing required is missing in it or in what it holds.
+    /// Returns itself, if no required field is missing in it or its parts.
     pub(crate) fn complete(self) -> Result<Self, Unreadable> {
         let own = [("origin", self.origin.is_some()), ("eventType", self.event_type.is_some())];
         let missing = first_missing(&own)
@@ -319,7 +319,7 @@ impl ContainerMetric {
     }
 }
 
-/// Reads one envelope from the wire.
+/// Decodes one envelope.
 ///
 /// # Errors
 /// If it is damaged or incomplete.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a v1 envelope says, in the form for all generations.
+//! Converts the content of a v1 envelope to the form for all generations.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use super::v1::{
 };
 use super::{Content, Envelope, Kind, Member, Value};
 
-/// Event types whose content is known.
+/// Event types with known content.
 mod event_type {
     pub(super) const HTTP_START_STOP: i32 = 4;
     pub(super) const LOG_MESSAGE: i32 = 5;
@@ -31,7 +31,7 @@ impl From<Wire> for Envelope {
             tags: wire.tags.into_iter().map(|tag| (tag.name, tag.value)).collect(),
             ..Self::default()
         };
-        // Only what the type names counts, whatever else is there.
+        // Only the content named by the type counts, whatever else is present.
         match wire.event_type.unwrap_or_default() {
             event_type::LOG_MESSAGE => wire.log_message.map(|log| take_log(&mut envelope, log)),
             event_type::HTTP_START_STOP => {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Envelopes of the RLP gateway and of log-cache: protobuf package `loggregator.v2`, proto3.
 //!
-//! The gateways send them as JSON (`v2_json`); the protobuf form is that of the platform's inside.
+//! The gateways send them as JSON (`v2_json`); the protobuf form is used inside the platform.
 
 use bytes::Bytes;
 
 use super::v1::Tag;
 use super::{Content, Envelope, Kind, Member, Stream, Value};
 
-/// An envelope as it is on the wire.
+/// An envelope on the wire.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Wire {
     #[prost(int64, tag = "1")]
@@ -25,7 +25,7 @@ pub(crate) struct Wire {
     pub(crate) body: Option<Body>,
 }
 
-/// What the envelope is about.
+/// The content of the envelope.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub(crate) enum Body {
     #[prost(message, tag = "4")]
@@ -100,7 +100,7 @@ pub(crate) struct Event {
     pub(crate) body: Bytes,
 }
 
-/// One entry of the map that [`Tag`]s have replaced.
+/// One entry of the map that [`Tag`]s replaced.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct DeprecatedTag {
     #[prost(bytes = "bytes", tag = "1")]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The JSON form of v2 envelopes, read leniently.
+//! The JSON form of v2 envelopes, parsed leniently.
 //!
-//! As protobuf's own mapping has it: 64-bit integers are strings or numbers, bytes base64 in
-//! either alphabet with or without padding, enumerations names or numbers, `null` the default.
-//! Unknown members are skipped and camelCase names taken, which the platform's Go client refuses.
-//! An envelope that cannot be read does not cost its neighbours in the batch.
+//! As in protobuf's own mapping, 64-bit integers are strings or numbers, bytes are base64 in either
+//! alphabet with or without padding, enumerations are names or numbers, and `null` is the default.
+//! Unknown members are skipped and camelCase names accepted, unlike in the platform's Go client. A
+//! malformed envelope does not affect the others in the batch.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -19,28 +19,28 @@ use super::v2::{
     Wire,
 };
 
-/// What a batch held.
+/// The contents of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Those that could be read, in order.
+    /// The valid envelopes, in order.
     pub(crate) envelopes: Vec<Envelope>,
-    /// The others.
+    /// The malformed ones.
     pub(crate) damaged: Vec<Damaged>,
 }
 
-/// An envelope that could not be read.
+/// A malformed envelope.
 #[derive(Debug)]
 pub(crate) struct Damaged {
-    /// What is wrong with it.
+    /// The error.
     pub(crate) error: String,
-    /// Of its text, to know it again.
+    /// Hash of its text, to recognise repetitions.
     pub(crate) hash: u64,
 }
 
-/// Reads `{"batch":[…]}`, or the same within `{"envelopes":…}`.
+/// Parses `{"batch":[…]}`, or the same inside `{"envelopes":…}`.
 ///
 /// # Errors
-/// If that is not what `text` is.
+/// If `text` is neither.
 pub(crate) fn read_batch(text: &[u8]) -> Result<Batch, String> {
     let json: Json = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     let Json::Object(mut object) = json else { return Err("not an object".to_owned()) };
@@ -70,7 +70,7 @@ pub(crate) fn read_batch(text: &[u8]) -> Result<Batch, String> {
     Ok(batch)
 }
 
-/// Reads one envelope.
+/// Parses one envelope.
 pub(crate) fn read_wire(json: &Json) -> Result<Wire, String> {
     let object = object(json, "envelope")?;
     Ok(Wire {
@@ -169,7 +169,7 @@ fn read_metrics(json: Option<&Json>) -> Result<Vec<Metric>, String> {
         .collect()
 }
 
-/// A member that is there and not null, under either of its names.
+/// Returns a member that is present and not null, under either of its names.
 fn member<'a>(object: &'a Map<String, Json>, name: &str, camel: &str) -> Option<&'a Json> {
     object.get(name).or_else(|| object.get(camel)).filter(|json| !json.is_null())
 }
@@ -242,7 +242,7 @@ fn unsigned(json: Option<&Json>, name: &str) -> Result<u64, String> {
     u64::try_from(value).map_err(|_| wrong(name))
 }
 
-/// An integer as a number or in a string, also in the form `1.5e9`.
+/// Parses an integer as a number or in a string, also in the form `1.5e9`.
 fn integer(json: Option<&Json>, name: &str) -> Result<i128, String> {
     let written = match json {
         None => return Ok(0),

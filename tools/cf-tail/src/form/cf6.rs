@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lines as cf 6.12 to 6.25 printed them: the text in a column of its own, further lines of it
+//! Lines as cf 6.12 to 6.25 printed them: the text in a separate column, with further lines
 //! indented.
 
 use super::Text;
@@ -7,7 +7,7 @@ use super::summary;
 use super::text::trim_line_ends;
 use crate::envelope::{Content, Envelope, Stream};
 
-/// Where the text starts: room for `TIME  [HEALTH/10] `.
+/// Column where the text starts: room for `TIME  [HEALTH/10] `.
 const COLUMN: usize = 41;
 
 /// Appends one envelope.

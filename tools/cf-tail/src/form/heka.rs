@@ -8,11 +8,11 @@ use sha1::{Digest as _, Sha1};
 use super::summary;
 use crate::envelope::{Content, Envelope, Kind, Member, Stream, Value};
 
-/// Severity of a line that says nothing of its own.
+/// Severity of a line without its own.
 const LINE_SEVERITY: i32 = 6;
-/// Severity of what is no log line.
+/// Severity of anything but a log line.
 const METRIC_SEVERITY: i32 = 7;
-/// Longest part of a host name.
+/// Maximum length of a label in a host name.
 const MAX_LABEL_SIZE: usize = 63;
 
 /// Appends one envelope.
@@ -27,7 +27,7 @@ pub(super) fn put(out: &mut Vec<u8>, envelope: &Envelope, name: Option<&str>) {
     let _ = put_frame(out, Header::default(), &bytes);
 }
 
-/// The envelope as a message.
+/// Converts the envelope to a message.
 pub(super) fn message(envelope: &Envelope) -> Message {
     let mut message = Message {
         uuid: Some(Bytes::copy_from_slice(&uuid(envelope))),
@@ -58,7 +58,7 @@ pub(super) fn message(envelope: &Envelope) -> Message {
     message
 }
 
-/// A line: its text, as far as it is text, and where the app wrote it.
+/// Sets the text of a line, as far as it is text, and the stream that the app wrote to.
 fn put_line(message: &mut Message, payload: &Bytes, stream: Stream) {
     message.severity = Some(stream.severity().unwrap_or(LINE_SEVERITY));
     let text = payload.strip_suffix(b"\n").unwrap_or(payload);
@@ -74,8 +74,8 @@ fn put_line(message: &mut Message, payload: &Bytes, stream: Stream) {
     message.fields.push(Field::string("message_type", stream.to_string()));
 }
 
-/// A Uuid (RFC 9562, version 8) that is the same whenever and however the envelope is read, so that
-/// repetitions can be recognised. Equal envelopes differ by their number.
+/// Creates a Uuid (RFC 9562, version 8) that is the same however often and from wherever the
+/// envelope is read, so that repetitions can be recognised. Equal envelopes differ by their number.
 fn uuid(envelope: &Envelope) -> [u8; 16] {
     let mut sha1 = Sha1::new();
     sha1.update(envelope.source_id.as_deref().unwrap_or_default());
@@ -110,7 +110,8 @@ fn logger(envelope: &Envelope) -> Bytes {
     logger.cloned().unwrap_or(Bytes::from_static(b"unknown"))
 }
 
-/// `org.space.app`, as in the platform's own syslog drains, else the address, else the app.
+/// Returns `org.space.app`, as in the platform's own syslog drains, otherwise the address,
+/// otherwise the app.
 fn hostname(envelope: &Envelope) -> Option<Bytes> {
     let names = ["organization_name", "space_name", "app_name"];
     let labels: Vec<String> = names
@@ -132,7 +133,8 @@ fn hostname(envelope: &Envelope) -> Option<Bytes> {
 
 fn put_facts(fields: &mut Vec<Field>, envelope: &Envelope) {
     for (name, value) in envelope.facts() {
-        // A router gets messages of many platforms: the name says of which this is one.
+        // A router gets messages of many platforms: the name makes clear that this is Cloud
+        // Foundry's.
         let name = if name == "app_id" { "cf_app_id" } else { name };
         fields.push(Field::string(name, value.clone()));
     }
@@ -148,7 +150,7 @@ fn put_facts(fields: &mut Vec<Field>, envelope: &Envelope) {
     }
 }
 
-/// How long something took, in nanoseconds.
+/// Adds a duration in nanoseconds.
 fn put_duration(fields: &mut Vec<Field>, envelope: &Envelope) {
     if let (Some(Value::Long(start)), Some(Value::Long(stop))) =
         (envelope.member("start"), envelope.member("stop"))
@@ -159,8 +161,8 @@ fn put_duration(fields: &mut Vec<Field>, envelope: &Envelope) {
     }
 }
 
-/// What the tags of a request's timer say, under the names and with the types that requests have in
-/// the older generation.
+/// Adds the tags of a request's timer, with the names and types that requests have in the older
+/// generation.
 fn put_request(fields: &mut Vec<Field>, envelope: &Envelope) {
     for name in ["method", "uri", "peer_type", "remote_address", "user_agent", "request_id"] {
         if let Some(value) = envelope.tag(name.as_bytes()) {
@@ -175,7 +177,7 @@ fn put_request(fields: &mut Vec<Field>, envelope: &Envelope) {
     }
 }
 
-/// A named value; what repeats is gathered in one field.
+/// Adds a named value; repeated values are collected in one field.
 fn put_member(fields: &mut Vec<Field>, kind: Kind, member: &Member) {
     if kind == Kind::Http
         && let Value::Text(text) = &member.value

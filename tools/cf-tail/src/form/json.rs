@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One JSON object a line. 64-bit integers are strings, because many readers keep only 53 bits;
-//! members that are absent from the envelope are absent here.
+//! One JSON object per line. 64-bit integers are strings, because many readers keep only 53 bits;
+//! absent members are omitted.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -47,7 +47,7 @@ fn put_stream(out: &mut Vec<u8>, stream: Stream) {
     }
 }
 
-/// The values of an envelope that is no log, under the name of its kind.
+/// Appends the values of an envelope other than a log, under the name of its kind.
 fn put_content(out: &mut Vec<u8>, kind: Kind, members: &[Member]) {
     out.extend_from_slice(format!(",\"{}\":{{", kind.name()).as_bytes());
     let mut is_first = true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The forms that envelopes are written in.
+//! The output forms of envelopes.
 
 mod cf6;
 mod heka;
@@ -16,16 +16,16 @@ pub(crate) use text::Text;
 
 use crate::envelope::{Content, Envelope};
 
-/// A form, with what it needs to know.
+/// A form, with its settings.
 #[derive(Debug)]
 pub(crate) enum Form {
     /// Lines for people.
     Text(Text),
-    /// As cf 6.12 to 6.25 printed them.
+    /// Lines as cf 6.12 to 6.25 printed them.
     Cf6(Text),
-    /// What the app wrote, with this byte behind it.
+    /// The bytes that the app wrote, followed by this byte.
     Payload(u8),
-    /// One object a line.
+    /// One JSON object per line.
     Json,
     /// Framed Heka messages.
     Heka,
@@ -48,19 +48,19 @@ impl Form {
 #[derive(Debug)]
 pub(crate) struct Writer {
     form: Form,
-    /// The character that replaces a newline in payloads.
+    /// The character to replace by a newline in payloads.
     new_line: Option<char>,
-    /// The names of the apps by their GUIDs, if there are several.
+    /// The names of the apps by GUID, if there are several.
     names: HashMap<Bytes, String>,
 }
 
 impl Writer {
-    /// In that form; `new_line` becomes a newline.
+    /// Creates a writer; `new_line` is the character to replace by a newline.
     pub(crate) fn new(form: Form, new_line: Option<char>) -> Self {
         Self { form, new_line, names: HashMap::new() }
     }
 
-    /// The apps that are read, by GUID and name.
+    /// Sets the apps by GUID and name.
     pub(crate) fn name_sources(&mut self, names: Vec<(String, String)>) {
         if names.len() > 1 {
             self.names = names.into_iter().map(|(id, name)| (Bytes::from(id), name)).collect();
@@ -78,7 +78,7 @@ impl Writer {
     }
 }
 
-/// An envelope with newlines in the place of `c`, if there are any.
+/// Returns an envelope with `c` replaced by newlines, if it contains any.
 fn with_newlines(envelope: &Envelope, c: char) -> Option<Envelope> {
     let Content::Log { payload, stream } = &envelope.content else { return None };
     let mut code = [0; 4];
@@ -111,7 +111,7 @@ fn put_payload(out: &mut Vec<u8>, envelope: &Envelope, end: u8) {
     out.push(end);
 }
 
-/// A zone by its IANA name, `utc` or `local` (a value parser).
+/// Parses a zone: an IANA name, `utc` or `local` (a value parser).
 pub(crate) fn parse_zone(name: &str) -> Result<TimeZone, String> {
     match name {
         "local" => Ok(TimeZone::system()),

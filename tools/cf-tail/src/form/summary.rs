@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an envelope that is no log says, in a line: as in `cf tail` where that shows its kind.
+//! Summarises an envelope other than a log in one line, as `cf tail` does for the kinds that it
+//! shows.
 
 use std::fmt::Write as _;
 
 use crate::envelope::{Content, Envelope, Kind, Member, Value};
 
-/// `COUNTER requests:105`, `GAUGE cpu:0.250000 percentage`, `TIMER http 12.345678 ms` …
+/// Returns `COUNTER requests:105`, `GAUGE cpu:0.250000 percentage`, `TIMER http 12.345678 ms` …
 pub(super) fn of(envelope: &Envelope) -> Vec<u8> {
     let Content::Other(kind, members) = &envelope.content else { return Vec::new() };
     let text = |name| envelope.member(name).map(plain).unwrap_or_default();
@@ -39,7 +40,7 @@ fn put_measured(line: &mut String, member: &Member) {
     let name = String::from_utf8_lossy(&member.name);
     let unit = String::from_utf8_lossy(&member.unit);
     let value = plain(&member.value);
-    // A String takes whatever is written to it.
+    // Writing to a String cannot fail.
     let _ = write!(line, " {name}:{value}");
     if !unit.is_empty() {
         let _ = write!(line, " {unit}");
@@ -56,7 +57,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// The total, or what was added if there is none (v1).
+/// Returns the total, or the increment if there is none (v1).
 fn total(envelope: &Envelope) -> String {
     match (envelope.member("total"), envelope.member("delta")) {
         (Some(total), _) => plain(total),

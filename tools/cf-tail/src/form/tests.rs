@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The forms against what cf itself printed, and against each other.
+//! Compares the forms with the output of cf itself, and with each other.
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
@@ -184,7 +184,7 @@ fn equal_envelopes_have_the_same_uuid_and_their_repetitions_another() {
         },
     ];
     others.into_iter().for_each(|change| assert_ne!(one, uuid(change)));
-    // The same in every run, and in every version.
+    // The same in every run and every version.
     assert_eq!(data_encoding::HEXLOWER.encode(&one), "44bb88305e978575a7fcbaea7a75fe47");
 }
 

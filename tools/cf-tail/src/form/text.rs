@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lines as `cf logs` has printed them since cf 6.27:
-//! `2006-01-02T15:04:05.00-0700 [APP/PROC/WEB/0] OUT text`, one for each line of the payload.
+//! Lines as printed by `cf logs` since cf 6.27: `2006-01-02T15:04:05.00-0700 [APP/PROC/WEB/0] OUT
+//! text`, one for each line of the payload.
 
 use heka_core::codec::harmless::push_harmless;
 use jiff::Timestamp;
@@ -12,30 +12,31 @@ use crate::envelope::{Content, Envelope, Stream};
 const RED: &[u8] = b"\x1b[31m";
 const RESET: &[u8] = b"\x1b[0m";
 
-/// How lines are written.
+/// Writes lines.
 #[derive(Debug)]
 pub(crate) struct Text {
-    /// As cf writes them to the byte: indented, and an empty line behind a final line end.
+    /// Whether to match cf's output exactly: indented, and with an empty line after a final line
+    /// end.
     pub(crate) exactly_cf: bool,
-    /// Lines of stderr in red.
+    /// Whether to print lines of stderr in red.
     pub(crate) color: bool,
-    /// Control characters are shown, not passed on.
+    /// Whether to escape control characters.
     pub(crate) harmless: bool,
     clock: Clock,
 }
 
 impl Text {
-    /// Plain lines with times of that zone.
+    /// Creates a writer of plain lines with times in this zone.
     pub(crate) fn new(zone: TimeZone) -> Self {
         Self { exactly_cf: false, color: false, harmless: false, clock: Clock::new(zone) }
     }
 
-    /// The time as a line shows it.
+    /// Formats the time of a line.
     pub(super) fn time(&mut self, nanoseconds: i64) -> &str {
         self.clock.text(nanoseconds)
     }
 
-    /// Appends one envelope, a line end behind each line.
+    /// Appends one envelope, with a line end after each line.
     pub(super) fn put(&mut self, out: &mut Vec<u8>, envelope: &Envelope, name: Option<&str>) {
         let Content::Log { payload, stream } = &envelope.content else {
             let header = self.header(envelope, name);
@@ -68,7 +69,7 @@ impl Text {
         out.push(b'\n');
     }
 
-    /// Appends what comes from outside.
+    /// Appends untrusted text.
     pub(super) fn put_text(&self, out: &mut Vec<u8>, text: &[u8]) {
         if self.harmless {
             push_harmless(out, text);
@@ -77,8 +78,8 @@ impl Text {
         }
     }
 
-    /// Time, app and source. What is no log has the name of what it comes from for a source, as in
-    /// `cf tail`.
+    /// Returns time, app and source. Anything but a log uses the name of its origin as source, as
+    /// in `cf tail`.
     fn header(&mut self, envelope: &Envelope, name: Option<&str>) -> String {
         let text = |bytes: Option<&bytes::Bytes>| {
             bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
@@ -99,13 +100,13 @@ impl Text {
     }
 }
 
-/// Without the line ends that end it.
+/// Removes trailing line ends.
 pub(super) fn trim_line_ends(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |at| at + 1);
     text.get(..end).unwrap_or_default()
 }
 
-/// Times in a zone, with what does not change within a second kept.
+/// Formats times in a zone, with the part that is constant within a second cached.
 #[derive(Debug)]
 struct Clock {
     zone: TimeZone,
@@ -121,7 +122,7 @@ impl Clock {
         Self { zone, second: None, before, behind, text }
     }
 
-    /// `2006-01-02T15:04:05.00-0700`, hundredths cut off, not rounded.
+    /// Returns `2006-01-02T15:04:05.00-0700`, with hundredths truncated, not rounded.
     fn text(&mut self, nanoseconds: i64) -> &str {
         let second = nanoseconds.div_euclid(1_000_000_000);
         let hundredths = nanoseconds.rem_euclid(1_000_000_000) / 10_000_000;

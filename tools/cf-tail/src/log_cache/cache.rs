@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Sources in a log-cache: what it keeps of them, and following them by asking again and again, or
-//! filling gaps of other servers' streams.
+//! Sources in a log-cache: reading what it has, following them by polling, and filling gaps in the
+//! streams of other servers.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -19,24 +19,23 @@ use crate::seen::Reading;
 use crate::server::{Live, Server};
 use crate::session::Session;
 
-/// Time between questions after a minute of nothing.
+/// Polling interval after a minute without new envelopes.
 const IDLE_POLL: Duration = Duration::from_secs(2);
 const IDLE_AFTER: Duration = Duration::from_secs(60);
-/// How many rounds of questions may fail while following, as in cf, before it is the connection
-/// that has failed.
+/// Number of failed polls while following, as in cf, before the connection counts as failed.
 const MAX_TROUBLE: u32 = 4;
 
-/// How much of the past is asked for.
+/// The part of the past to request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Past {
-    /// Number of the youngest envelopes to show; `None` for all since `start`, or as many as one
-    /// answer holds.
+    /// Number of the newest envelopes to show; `None` for all since `start`, or as many as one
+    /// response holds.
     pub(crate) count: Option<usize>,
-    /// And all that following will read again, so that it is known then.
+    /// Whether to also read everything that following will read again, so that it is known then.
     pub(crate) is_joined: bool,
-    /// From then on, in nanoseconds since 1970.
+    /// Start of the time range, in nanoseconds since 1970.
     pub(crate) start: Option<i64>,
-    /// Before then.
+    /// End of the time range, exclusive.
     pub(crate) end: Option<i64>,
 }
 
@@ -50,17 +49,17 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Those sources of that server.
+    /// Creates the sources of a server.
     pub(crate) fn new(client: Client, sources: Vec<App>, past: Past) -> Self {
         Self { client, sources, past, evictions: Evictions::default() }
     }
 
-    /// The server.
+    /// Returns the server.
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
-    /// What the sources' instances use: the latest gauge of each that has one.
+    /// Returns the resource usage of the sources' instances: the latest gauge of each that has one.
     ///
     /// # Errors
     /// If the server does not answer.
@@ -89,7 +88,7 @@ impl Cache {
         Ok(recent)
     }
 
-    /// The youngest envelopes of a source that are kept, youngest first.
+    /// Returns the newest envelopes of a source, newest first.
     fn youngest(
         &self,
         session: &Session,
@@ -124,13 +123,13 @@ impl Cache {
             end = oldest;
         }
         if !is_joined {
-            // A page may be longer than asked for, if equal times stand at its end.
+            // A page may be longer than requested, if there are equal times at its end.
             recent.envelopes.truncate(first.saturating_add(count));
         }
         Ok(())
     }
 
-    /// All envelopes of a source since a time, oldest first.
+    /// Returns all envelopes of a source since a time, oldest first.
     fn since(
         &self,
         session: &Session,
@@ -149,7 +148,7 @@ impl Cache {
         if recent.is_cut { Ok(()) } else { walked }
     }
 
-    /// Reads what is kept of one source.
+    /// Reads what the server has of one source.
     fn read(&self, session: &Session, app: &App, recent: &mut Recent) -> Result<(), Failure> {
         let first = recent.envelopes.len();
         match (self.past.count, self.past.start) {
@@ -166,7 +165,7 @@ impl Cache {
         self.tell_nothing(session, app)
     }
 
-    /// Nothing is kept of a source: perhaps its name is mistyped.
+    /// Handles a source without envelopes: its name may be mistyped.
     fn tell_nothing(&self, session: &Session, app: &App) -> Result<(), Failure> {
         let url = self.client.url();
         let Some(doubt) = &app.doubt else { return Ok(()) };
@@ -184,8 +183,8 @@ impl Cache {
         Ok(())
     }
 
-    /// Asks again and again, each time from a little before the youngest envelope, so that late
-    /// ones are seen.
+    /// Polls repeatedly, each time from a little before the newest envelope, so that late ones are
+    /// seen.
     fn follow(&self, session: &Session, intake: &mut Intake) -> Result<Infallible, Failure> {
         for (source, app) in self.sources.iter().enumerate() {
             if !intake.has_begun(source) {
@@ -203,7 +202,7 @@ impl Cache {
                         quiet_since = Instant::now();
                     }
                 }
-                // Nothing is lost by it: the next question begins where this one did.
+                // Nothing is lost: the next poll begins where this one did.
                 Err(failure) if failure.may_pass() && trouble < MAX_TROUBLE => {
                     trouble += 1;
                     report::warning(format_args!("{}: {failure}; asking again", self.url()));
@@ -217,7 +216,7 @@ impl Cache {
         }
     }
 
-    /// Reads once what is new of each source: how many envelopes those are.
+    /// Reads what is new of each source; returns the number of new envelopes.
     fn round(&self, session: &Session, intake: &mut Intake) -> Result<u64, Failure> {
         let mut fresh = 0;
         for source in 0..self.sources.len() {
@@ -225,7 +224,7 @@ impl Cache {
             let last = intake.last_written(source);
             let mut reading = Reading::default();
             let tally = self.read_new(session, intake, (source, start), &mut reading, false)?;
-            // Not all servers keep to the time that they are asked for.
+            // Not all servers respect the requested time range.
             intake.forget(source, |key| key.timestamp < start && !reading.has(key));
             let is_recent = |last: &i64| intake.now().saturating_sub(*last) < FRESH;
             if let (0, Some(last)) = (tally.count, last) {
@@ -253,7 +252,7 @@ impl Cache {
         let mut tally = Tally::default();
         let (newest, last) = (intake.newest(source), intake.last_written(source));
         self.client.walk(session, &app.id, (start, None), |page| {
-            // Pages only go forward: what is older than this one does not come again.
+            // Pages only go forward: envelopes older than this one are not repeated.
             let oldest = page.envelopes.iter().map(|envelope| envelope.timestamp).min();
             reading.forget_before(oldest.unwrap_or(i64::MAX));
             for mut envelope in page.envelopes {
@@ -293,7 +292,7 @@ impl Cache {
         Ok(())
     }
 
-    /// The same once more when that is due, for what came late.
+    /// Does so once more when that is due, for late envelopes.
     ///
     /// # Errors
     /// A signal, or the end of the output.
@@ -313,7 +312,7 @@ impl Cache {
         Ok(())
     }
 
-    /// What is there already is not wanted. By the server's clock, for ours may be another one.
+    /// Skips existing envelopes, by the server's clock, which may differ from the local one.
     fn pass_over(
         &self,
         session: &Session,
@@ -347,7 +346,7 @@ impl Cache {
     }
 }
 
-/// Whether all of them, youngest first, are of so short a time.
+/// Whether all envelopes, newest first, are within `time`.
 fn is_within(envelopes: &[Envelope], time: Duration) -> bool {
     let (Some(newest), Some(oldest)) = (envelopes.first(), envelopes.last()) else { return false };
     u128::from(newest.timestamp.abs_diff(oldest.timestamp)) <= time.as_nanos()
@@ -375,7 +374,7 @@ impl Server for Cache {
         for app in &self.sources {
             match self.read(session, app, &mut recent) {
                 Ok(()) => {}
-                // What has come is written all the same.
+                // What has arrived is still written.
                 Err(Failure::Stopped(stop)) if !recent.envelopes.is_empty() => {
                     recent.stopped = Some(stop);
                     break;

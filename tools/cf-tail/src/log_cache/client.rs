@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Questions to log-cache: pages of what it keeps, what it keeps of whom, questions in `PromQL`.
+//! Requests to log-cache: pages of envelopes, information about sources, `PromQL` queries.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -16,18 +16,18 @@ use crate::http::Answer;
 use crate::meta::Meta;
 use crate::session::Session;
 
-/// Most envelopes that log-cache gives at once.
+/// Maximum number of envelopes per response of log-cache.
 pub(crate) const MAX_PAGE: usize = 1000;
-/// Time between questions, when there was nothing new.
+/// Polling interval when there was nothing new.
 pub(super) const POLL: Duration = Duration::from_millis(250);
 /// The time that Go's clients send for "from the beginning".
 pub(super) const BEGINNING: i64 = -6_795_364_578_871_345_152;
-/// How many damaged envelopes are remembered.
+/// Maximum number of damaged envelopes that are remembered.
 const CROWD: usize = 50_000;
-/// How often a request is made again with a smaller page, or later.
+/// Maximum number of repetitions of a request with a smaller page, or later.
 const MAX_TRIES: u32 = 12;
 
-/// The kinds of its envelopes, as it names them.
+/// log-cache's names of the kinds.
 const TYPES: [(Kind, &str); 5] = [
     (Kind::Log, "LOG"),
     (Kind::Counter, "COUNTER"),
@@ -43,21 +43,21 @@ pub(crate) struct Client {
     /// `api/v1`, or `v1` on old servers; empty until the server was asked.
     root: RefCell<String>,
     page: Cell<usize>,
-    /// What could not be read, by its hash: it comes again with every page that it is in.
+    /// Hashes of malformed envelopes, which are repeated in every page.
     damaged: RefCell<HashSet<u64>>,
 }
 
-/// What the server gave, and whether there may be more of it.
+/// A page of envelopes, and whether there may be more.
 pub(super) struct Page {
     pub(super) envelopes: Vec<Envelope>,
-    /// How many there were, with those that cannot be read.
+    /// Number of envelopes, including malformed ones.
     pub(super) count: usize,
-    /// Bytes of its document for each.
+    /// Average size of an envelope in the document, in bytes.
     pub(super) size: usize,
     pub(super) is_full: bool,
 }
 
-/// What to ask for.
+/// A request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'a> {
     pub(super) source: &'a str,
@@ -65,12 +65,12 @@ pub(super) struct Question<'a> {
     pub(super) end: Option<i64>,
     pub(super) descending: bool,
     pub(super) limit: usize,
-    /// Instead of the kinds that are wanted.
+    /// Overrides the requested kinds.
     pub(super) kind: Option<Kind>,
 }
 
 impl Client {
-    /// `base` has the scheme `http` or `https`.
+    /// Creates a client; `base` has the scheme `http` or `https`.
     pub(crate) fn new(base: Url) -> Self {
         Self {
             base,
@@ -80,12 +80,12 @@ impl Client {
         }
     }
 
-    /// Where it is.
+    /// Returns its URL.
     pub(crate) fn base(&self) -> &Url {
         &self.base
     }
 
-    /// The same, for people.
+    /// Returns its URL, for people.
     pub(crate) fn url(&self) -> String {
         endpoint::shown(&self.base)
     }
@@ -101,13 +101,13 @@ impl Client {
         Ok(is_there)
     }
 
-    /// The path that all requests share: it depends on the server's version.
+    /// Returns the path prefix of all requests, which depends on the server's version.
     pub(super) fn root(&self, session: &Session) -> Result<String, Failure> {
         if self.root.borrow().is_empty() {
             let url = self.info_url();
             let answer = session.authorized(|token| {
                 let answer = session.http.get(&url, token, &[])?;
-                // Servers before 2.0 have no such page.
+                // Servers before 2.0 do not have this page.
                 let has_none = answer.status == 404 && !answer.is_of_router();
                 if has_none { Ok(answer) } else { answer.accepted() }
             })?;
@@ -126,14 +126,14 @@ impl Client {
         root.clone_into(&mut self.root.borrow_mut());
     }
 
-    /// Where to ask for `path`.
+    /// Returns the URL for `path`.
     fn place(&self, session: &Session, path: &[&str]) -> Result<Url, Failure> {
         let root = self.root(session)?;
         let root = endpoint::at(&self.base, &root.split('/').collect::<Vec<_>>(), false);
         Ok(endpoint::at(&root, path, false))
     }
 
-    /// Asks, with smaller pages and later where the server is busy.
+    /// Makes a request, repeated with smaller pages and delays if the server is busy.
     pub(super) fn ask(&self, session: &Session, question: Question<'_>) -> Result<Page, Failure> {
         let mut url = self.place(session, &["read", question.source])?;
         for _ in 0..MAX_TRIES {
@@ -171,13 +171,13 @@ impl Client {
                 session.sink.lock().skip(format_args!("{}: {}", self.url(), damaged.error));
             }
         }
-        // The server grows its page again with success, slowly.
+        // The page size grows again slowly after successes.
         self.page.set((self.page.get() + self.page.get() / 4 + 1).min(MAX_PAGE));
         Ok(Page { envelopes: batch.envelopes, count, size, is_full: false })
     }
 
-    /// Everything of a source from `start` on and before `end`, page by page, each handed on as it
-    /// comes.
+    /// Reads everything of a source from `start` on and before `end`, page by page, and passes on
+    /// each page.
     pub(super) fn walk(
         &self,
         session: &Session,
@@ -200,7 +200,7 @@ impl Client {
         }
     }
 
-    /// What is kept of each source.
+    /// Returns the information about each source.
     ///
     /// # Errors
     /// If the server does not answer.
@@ -216,7 +216,7 @@ impl Client {
         Ok(all)
     }
 
-    /// The answer to a `PromQL` expression: a document. `parameters` says of which time.
+    /// Returns the result of a `PromQL` query: a document. `parameters` determine the time.
     ///
     /// # Errors
     /// If there is none.
@@ -257,7 +257,7 @@ fn set_query(url: &mut Url, session: &Session, question: Question<'_>) {
     }
 }
 
-/// Whether an answer to `info` is that of version 2 or later.
+/// Whether a response to `info` is that of version 2 or later.
 fn is_new(body: &[u8]) -> bool {
     let json: Json = serde_json::from_slice(body).unwrap_or_default();
     let version = json.get("version").and_then(Json::as_str).unwrap_or_default();

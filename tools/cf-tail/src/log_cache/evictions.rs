@@ -13,17 +13,17 @@ use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::session::Session;
 
-/// Time between two questions about what is kept: the answer covers all sources.
+/// Minimum interval between requests for information: the response covers all sources.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A line that young has not been dropped to make room on other sources' behalf.
+/// A newer line has not been dropped to make room for other sources.
 pub(super) const FRESH: i64 = 60_000_000_000;
 
-/// What one reading of a source brought.
+/// The result of one reading of a source.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// How many envelopes.
+    /// Number of envelopes.
     pub(super) count: u64,
-    /// How many of them were new.
+    /// Number of new ones among them.
     pub(super) fresh: u64,
     /// Time of the oldest.
     pub(super) oldest: Option<i64>,
@@ -38,26 +38,26 @@ impl Tally {
     }
 }
 
-/// What is known of a source since it was asked what is kept of it.
+/// The state of a source since the last request for information.
 #[derive(Clone, Copy, Debug)]
 struct Base {
-    /// How many it had had by then.
+    /// Total number of its envelopes at that time.
     had: i64,
-    /// How many have been read since.
+    /// Number of envelopes read since.
     read: u64,
     asked: Instant,
 }
 
-/// Looks for what was dropped before it was read.
+/// Detects lines that were dropped before they were read.
 #[derive(Debug, Default)]
 pub(super) struct Evictions {
     bases: RefCell<HashMap<String, Base>>,
 }
 
 impl Evictions {
-    /// After a source was read again from a little before `until`, the time of the last envelope
-    /// that was written: whether that one was dropped, and so perhaps some behind it. Reports it and
-    /// counts it.
+    /// Checks a source after it was read again from a little before `until`, the time of the last
+    /// envelope written: whether that one was dropped, and so perhaps some after it. Reports and
+    /// counts losses.
     ///
     /// # Errors
     /// A signal, or the end of the output.
@@ -72,7 +72,8 @@ impl Evictions {
         if let Some(base) = self.bases.borrow_mut().get_mut(source) {
             base.read += tally.fresh;
         }
-        // What was written before comes again as long as it is kept, and the oldest goes first.
+        // Written envelopes are repeated as long as they are kept, and the oldest are dropped
+        // first.
         let (Some(until), Some(oldest)) = (until, tally.oldest) else { return Ok(()) };
         if oldest <= until || tally.fresh < tally.count {
             return Ok(());
@@ -102,7 +103,8 @@ impl Evictions {
         Ok(())
     }
 
-    /// After a source gave nothing, though it had just given an envelope of the time `last`.
+    /// Handles a source that returned nothing, although it had just returned an envelope of the
+    /// time `last`.
     pub(super) fn vanished(client: &Client, last: i64) {
         let (url, time) = (client.url(), time(last));
         let text = format_args!(
@@ -111,7 +113,7 @@ impl Evictions {
         report::repeated("missing lines", text);
     }
 
-    /// What is kept of a source; nothing if that was asked a moment ago.
+    /// Requests the information about a source; `None` if that was done a moment ago.
     fn ask(
         &self,
         session: &Session,
@@ -126,8 +128,8 @@ impl Evictions {
         kept.map(Some).ok_or_else(|| Failure::NotFound(source.to_owned()))
     }
 
-    /// How many a source has had since it was asked last that were not read, at most: kinds that
-    /// are not wanted count too. `None` the first time.
+    /// Returns an upper bound on the source's envelopes since the last request that were not read:
+    /// unwanted kinds count too. `None` the first time.
     fn lost(&self, source: &str, kept: &Meta) -> Option<i64> {
         let had = kept.count.saturating_add(kept.expired);
         let base = Base { had, read: 0, asked: Instant::now() };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! log-cache, which keeps the last envelopes of each source.
+//! log-cache, which keeps the newest envelopes of each source.
 
 mod cache;
 mod client;
