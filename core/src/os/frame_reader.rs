@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::poll::PollFlags;
 
 use crate::os::{Deadline, Ending, Input, Output, wait};
-use crate::record::{Damage, Found, More, Progress, Splitter};
+use crate::record::{Damage, Found, More, Progress, Records, Splitter};
 use crate::report::{self, Stop};
 use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
 use crate::wire::{Frame, Header};
@@ -278,6 +278,9 @@ impl FrameReader {
                 // Large enough to be processed in place.
                 Some(Found::Frame(ref frame)) => match hand_over(frame, out, receive) {
                     Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => {
+                        break hand_over_marks(&mut records, out, receive);
+                    }
                     flow => break flow,
                 },
                 Some(Found::Damage(damage)) => {
@@ -326,6 +329,20 @@ fn hand_over(frame: &Frame<'_>, out: &mut Output, receive: &mut impl Receive) ->
         receive.mark(checkpoint, out)?;
     }
     Ok(ControlFlow::Continue(()))
+}
+
+/// Passes on the checkpoints of the marks after the last message, which may be its own.
+fn hand_over_marks(
+    records: &mut Records<'_, '_>,
+    out: &mut Output,
+    receive: &mut impl Receive,
+) -> Flow {
+    while let Some(Found::Frame(ref frame)) = records.next()
+        && frame.is_signal()
+    {
+        let _flow = hand_over(frame, out, receive)?;
+    }
+    Ok(ControlFlow::Break(()))
 }
 
 /// The result of reading.

@@ -97,6 +97,37 @@ fn the_first_messages_are_passed_on_and_the_others_stay_unread() {
     line.delivers(filter, "2345", "");
 }
 
+/// Longer ones than a header holds, behind a message and on their own.
+#[test]
+fn the_longest_positions_pass_every_stage() {
+    let peer = Peer::new("heka-listen", ["127.0.0.1:0", "-o", "payload"]);
+    let send = format!("heka-send -q --commit pos {}", peer.addr);
+    let position = "c".repeat(8191);
+    let message = "{Type = \"x\", Payload = \"line 7\"}";
+    let alone = format!("inject_message({message}) inject_message(nil, \"{position}\")");
+    let behind = format!("inject_message({message}, \"{position}\")");
+    let stages = [
+        "heka-decode -o heka -m FALSE",
+        "heka-decode -o heka --dedup",
+        "heka-decode -o heka -n 1",
+        "heka-decode -j | heka-encode -i json",
+        "heka-encode -i heka --regex '^line (?P<Number>[0-9]+)'",
+        "heka-encode -i heka -n 1",
+    ];
+    let lines = stages.map(|stage| format!("{stage} | {send}"));
+    for line in lines.into_iter().chain([send.clone(), format!("{send} -n 1")]) {
+        for inject in [&alone, &behind] {
+            let folder = heka_tests::scratch();
+            let plugin = format!("function process_message() {inject} return 0 end");
+            fs::write(folder.path().join("p.lua"), plugin).unwrap();
+            let line = format!("heka-sandbox --resume pos p.lua | {line}");
+            sh(&line).dir(folder.path()).run().succeeds().stderr_is("");
+            let stored = fs::read_to_string(folder.path().join("pos")).unwrap();
+            assert!(stored.contains(&position), "{line}: {} bytes", stored.len());
+        }
+    }
+}
+
 #[test]
 fn each_of_several_sources_is_committed() {
     let line = Line::new(LINES);

@@ -211,6 +211,24 @@ impl Source {
             self.left -= count;
             self.ended = self.left == 0;
         }
+        if self.left == 0 { self.deliver_marks(more, receive) } else { Ok(()) }
+    }
+
+    /// Passes on the marks after the last message, which may have its position.
+    fn deliver_marks(
+        &mut self,
+        more: More,
+        receive: &mut impl FnMut(&mut Record<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let Some(splitter) = &self.splitter else { return Ok(()) };
+        let mut records = splitter.records(self.input.data(), &mut self.progress, more);
+        while let Some(Found::Frame(frame)) = records.next()
+            && frame.is_signal()
+        {
+            if let Some(checkpoint) = frame.mark() {
+                receive(&mut Record::Mark(checkpoint))?;
+            }
+        }
         Ok(())
     }
 
