@@ -95,6 +95,21 @@ pub(crate) const MODES: &[Mode] = &[
         ..PEER
     },
     Mode {
+        // What a source that cannot be read again has written and nobody has queued is lost if its
+        // reader is killed.
+        name: "`--queue` alone: the source is read once",
+        lines: &[
+            concat!(
+                "heka-tail -v --uuid=position --rotate-wait=100ms --checkpoint=app.pos input.log | ",
+                send!(),
+                "--queue={disk}/q --queue-file-size=1M {1}"
+            ),
+            HERE,
+        ],
+        spared: &[0],
+        ..PEER
+    },
+    Mode {
         name: "`--ack=kernel --resend=8M`",
         lines: &[
             "heka-tail -v --uuid=position --rotate-wait=100ms --checkpoint=app.pos input.log \
