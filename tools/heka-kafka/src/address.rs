@@ -79,16 +79,12 @@ pub(crate) fn parse(text: &str) -> Result<Address, String> {
 
 fn parse_options(query: &str) -> Result<Options, String> {
     let mut options = Options::default();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        set(&mut options, &name, &value).map_err(|words| format!("{name}={value}: {words}"))?;
-    }
+    options.common = SCHEME.options(query, |name, value| set(&mut options, name, value))?;
     Ok(options)
 }
 
-fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
-    if options.common.set(name, value)? {
-        return Ok(());
-    }
+/// Takes an option that not all brokers have; `false` if there is no such option.
+fn set(options: &mut Options, name: &str, value: &str) -> Result<bool, String> {
     match name {
         "group" => options.group = Some(parse_text(value)?),
         "sasl" => options.sasl = Some(parse_sasl(value)?),
@@ -110,9 +106,9 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
             options.partition = Some(number.ok_or("expected a number from 0")?);
         }
         _ if name.contains('.') => options.settings.push((name.to_owned(), value.to_owned())),
-        _ => return Err("no such option of kafka://".to_owned()),
+        _ => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }
 
 fn parse_key(value: &str) -> Result<Selector, String> {

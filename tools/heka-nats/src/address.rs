@@ -75,9 +75,7 @@ pub(crate) fn parse(text: &str) -> Result<Address, String> {
 
 fn parse_options(query: &str) -> Result<Options, String> {
     let mut options = Options::default();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        set(&mut options, &name, &value).map_err(|words| format!("{name}={value}: {words}"))?;
-    }
+    options.common = SCHEME.options(query, |name, value| set(&mut options, name, value))?;
     let is_batched = options.batch.is_some_and(|batch| batch > 0);
     if is_batched && options.form() != Form::Framed {
         return Err("batch= needs form=framed: other forms hold one message".to_owned());
@@ -85,10 +83,8 @@ fn parse_options(query: &str) -> Result<Options, String> {
     Ok(options)
 }
 
-fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
-    if options.common.set(name, value)? {
-        return Ok(());
-    }
+/// Takes an option that not all brokers have; `false` if there is no such option.
+fn set(options: &mut Options, name: &str, value: &str) -> Result<bool, String> {
     match name {
         "stream" => options.stream = Some(parse_text(value)?),
         "durable" => options.durable = Some(parse_text(value)?),
@@ -109,9 +105,9 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
                 _ => return Err("expected uuid or none".to_owned()),
             };
         }
-        _ => return Err("no such option of nats://".to_owned()),
+        _ => return Ok(false),
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -76,6 +76,33 @@ impl Scheme {
         }
         Ok(Parts { is_tls, hosts, place, query })
     }
+
+    /// Parses the options of an address and returns the common ones. The others are passed to `own`,
+    /// which returns `false` if there is no such option.
+    ///
+    /// # Errors
+    /// A description of what is wrong.
+    pub fn options(
+        &self,
+        query: &str,
+        mut own: impl FnMut(&str, &str) -> Result<bool, String>,
+    ) -> Result<Options, String> {
+        let mut options = Options::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let is_known = match options.set(&name, &value) {
+                Ok(false) => own(&name, &value),
+                common => common,
+            };
+            match is_known {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Err(format!("{name}={value}: no such option of {}://", self.name));
+                }
+                Err(words) => return Err(format!("{name}={value}: {words}")),
+            }
+        }
+        Ok(options)
+    }
 }
 
 /// The options common to all brokers.
@@ -99,10 +126,7 @@ pub struct Options {
 
 impl Options {
     /// Sets an option; `false` if it is not a common one.
-    ///
-    /// # Errors
-    /// A description of what is wrong.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
+    fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
             "form" => self.form = Some(Form::parse(value)?),
             "from" => self.from = Some(parse_from(value)?),
