@@ -7,7 +7,9 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use heka_tests::{Nats, Signal, Tool, accept, ceiling, eventually, lines};
+use heka_tests::{
+    Broker as _, Nats, Signal, Tool, accept, ceiling, eventually, lines, reports_damage,
+};
 
 fn payloads(frames: Vec<u8>) -> String {
     Tool::new("heka-decode").args(["-o", "payload"]).stdin(frames).run().out()
@@ -76,16 +78,9 @@ fn a_stream_has_limits_of_its_own() {
 
 #[test]
 fn text_that_looks_like_a_frame_is_damage() {
-    let Some(nats) = Nats::start("") else { return };
-    let url = nats.url("s?create=R1&stream=S&form=payload");
-    Tool::new("heka-nats").arg(&url).stdin("one\n\u{1e}two\nthree\n").run().succeeds();
-    let read = Tool::new("heka-nats").args(["-r", "--no-follow", &nats.url("S?durable=d")]).run();
-    read.exits(1).stderr_has("s 2: ");
-    let text = payloads(read.stdout);
-    assert!(text.contains("one") && text.contains("three"), "{text}");
-    // It is not read again.
-    let rest = Tool::new("heka-nats").args(["-r", "--no-follow", &nats.url("S?durable=d")]).run();
-    rest.succeeds().stdout_is("");
+    if let Some(nats) = Nats::start("") {
+        reports_damage(&nats, "s 2: ");
+    }
 }
 
 #[test]
@@ -168,13 +163,15 @@ enum Said {
     Json(&'static str, bool),
     /// A message of the server's protocol, whole but for the subject that it goes to.
     Message(&'static str),
+    /// Nothing, and no more.
+    End,
 }
 
-/// Plays a server, which `says` something to each question by its subject, until the last answer
-/// or until the other side is gone.
+/// Plays a server, which `says` something to each question by its subject and text, until the last
+/// answer or until the other side is gone.
 fn play(
     listener: &TcpListener,
-    mut says: impl FnMut(&str) -> Said,
+    mut says: impl FnMut(&str, &[u8]) -> Said,
 ) -> (BufReader<TcpStream>, TcpStream) {
     let mut out = accept(listener);
     let mut input = BufReader::new(out.try_clone().unwrap());
@@ -191,7 +188,7 @@ fn play(
             ["PUB" | "HPUB", subject, reply, .., len] => {
                 let mut payload = vec![0; len.parse::<usize>().unwrap() + 2];
                 input.read_exact(&mut payload).unwrap();
-                match says(subject) {
+                match says(subject, &payload) {
                     Said::Json(answer, is_last) => {
                         write!(out, "MSG {reply} 1 {}\r\n{answer}\r\n", answer.len()).unwrap();
                         if is_last {
@@ -199,6 +196,7 @@ fn play(
                         }
                     }
                     Said::Message(rest) => write!(out, "HMSG {reply} {rest}\r\n").unwrap(),
+                    Said::End => return (input, out),
                 }
             }
             _ => {}
@@ -209,7 +207,7 @@ fn play(
 /// Plays a server whose stream is full, until a message was refused.
 fn refuse_one(listener: &TcpListener) -> (BufReader<TcpStream>, TcpStream) {
     const FULL: &str = r#"{"error":{"code":503,"err_code":10077,"description":"full"}}"#;
-    play(listener, |subject| match subject {
+    play(listener, |subject, _| match subject {
         "$JS.API.STREAM.NAMES" => Said::Json(r#"{"streams":["S"]}"#, false),
         "s" => Said::Json(FULL, true),
         _ => Said::Json(r#"{"config":{"duplicate_window":120000000000}}"#, false),
@@ -224,7 +222,7 @@ fn a_consumer_that_lags_behind_is_asked_again() {
     let read = ["--read", "--no-follow", "--retry=0", &url];
     let reader = Tool::new("heka-nats").args(read).spawn();
     let mut asked = 0;
-    let (input, out) = play(&listener, |subject| match subject {
+    let (input, out) = play(&listener, |subject, _| match subject {
         "$JS.API.STREAM.INFO.S" => Said::Json(r#"{"state":{"last_seq":1}}"#, false),
         "$JS.API.CONSUMER.CREATE.S" => Said::Json(r#"{"name":"c"}"#, false),
         "$JS.API.CONSUMER.INFO.S.c" => Said::Json(r#"{"delivered":{"stream_seq":0}}"#, false),
@@ -240,6 +238,29 @@ fn a_consumer_that_lags_behind_is_asked_again() {
     drop((input, out));
     assert_eq!(payloads(reader.finish().stdout), "hi\n");
     assert_eq!(asked, 3);
+}
+
+/// The connection breaks before there is a consumer, and a message comes before the next one.
+#[test]
+fn the_end_is_that_of_the_first_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}/S?from=end", listener.local_addr().unwrap());
+    let args = ["--read", "--retry-delay=1ms", "--retry-jitter=0", &url];
+    let reader = Tool::new("heka-nats").args(args).spawn();
+    drop(play(&listener, |subject, _| match subject {
+        "$JS.API.STREAM.INFO.S" => Said::Json(r#"{"state":{"last_seq":5}}"#, false),
+        _ => Said::End,
+    }));
+    let mut config = String::new();
+    let _open = play(&listener, |subject, text| match subject {
+        "$JS.API.STREAM.INFO.S" => Said::Json(r#"{"state":{"last_seq":6}}"#, false),
+        _ => {
+            config = String::from_utf8_lossy(text).into_owned();
+            Said::End
+        }
+    });
+    assert!(config.contains(r#""opt_start_seq":6"#), "{config}");
+    reader.end_by(Signal::SIGTERM);
 }
 
 #[test]

@@ -139,20 +139,20 @@ fn check_window(
 pub(crate) struct Consumer {
     pub(crate) stream: String,
     pub(crate) name: String,
-    /// The requested number of the first message, if any.
-    pub(crate) start: Option<u64>,
     /// The last message for it when it was requested.
     pub(crate) end: u64,
     /// Time after which the server sends an unacknowledged message again.
     pub(crate) ack_wait: Duration,
 }
 
-/// Returns the consumer of an address, and creates it unless it exists.
+/// Returns the consumer of an address, and creates it unless it exists. It begins at `start`, which is
+/// set here and kept when the connection breaks.
 pub(crate) fn consumer(
     client: &mut Client,
     subject: &str,
     options: &Options,
     resets: bool,
+    start: &mut Option<u64>,
 ) -> Result<Consumer, DialError> {
     let (stream, filter, info) = stream_to_read(client, subject, options)?;
     let last = info.pointer("/state/last_seq").and_then(Value::as_u64).unwrap_or(0);
@@ -163,22 +163,22 @@ pub(crate) fn consumer(
     if let Some(name) = &options.durable {
         let ack_wait = find(client, &stream, name)?;
         if let Some(ack_wait) = ack_wait.filter(|_| !resets) {
-            return Ok(Consumer { stream, name: name.clone(), start: None, end, ack_wait });
+            return Ok(Consumer { stream, name: name.clone(), end, ack_wait });
         }
         if ack_wait.is_some() {
             demand(client, &format!("CONSUMER.DELETE.{stream}.{name}"), &json!({}))?;
             report::announce(format_args!("{name}: begins anew, as from= says"));
         }
     }
-    let start = start(options, last);
-    let config = configuration(options, filter.as_deref(), start);
+    *start = start.or_else(|| first(options, last));
+    let config = configuration(options, filter.as_deref(), *start);
     let what = match &options.durable {
         Some(name) => format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"),
         None => format!("CONSUMER.CREATE.{stream}"),
     };
     let made = demand(client, &what, &json!({ "stream_name": stream, "config": config }))?;
     let name = made.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Consumer { stream, name, start, end, ack_wait: ACK_WAIT })
+    Ok(Consumer { stream, name, end, ack_wait: ACK_WAIT })
 }
 
 /// Returns the number of the last message of a stream whose subject matches; 0 if there is none.
@@ -225,9 +225,8 @@ fn find(client: &mut Client, stream: &str, name: &str) -> Result<Option<Duration
     }
 }
 
-/// Returns the number of the first message to read, which stays the same when the connection is
-/// made again.
-fn start(options: &Options, last: u64) -> Option<u64> {
+/// Returns the number of the first message to read, if it is known.
+fn first(options: &Options, last: u64) -> Option<u64> {
     let next = last.saturating_add(1);
     let number = match &options.common.from {
         None | Some(From::Stored | From::Begin | From::Time(_)) => return None,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::cli::settle_frames;
 use heka_core::delivery::transport::numbers::{COMMITTED, CONNECTED};
-use heka_core::delivery::transport::{Converter, From, Handover};
+use heka_core::delivery::transport::{Converter, Handover};
 use heka_core::net::{DialError, FaultKind, Redial};
 use heka_core::os::{Output, wait};
 use heka_core::report::words::Count;
@@ -59,7 +59,7 @@ struct Reader {
     attempts: usize,
     /// Whether there was a connection, so that the consumer has begun at its start.
     has_begun: bool,
-    /// Number of the first message, if it was counted from the end.
+    /// Number of the first message, once it is known.
     start: Option<u64>,
     is_over: bool,
     /// Whether there are fewer messages than that.
@@ -187,15 +187,13 @@ impl Reader {
         let mut client = Client::connect(dialer, address, credentials, self.attempts)?;
         self.attempts += 1;
         let resets = !self.has_begun && self.plan.resets();
-        let mut options = address.options.clone();
-        if self.has_begun && options.durable.is_none() {
+        if self.seen > 0 && address.options.durable.is_none() {
             // The server does not remember what has been received.
-            let next = if self.seen > 0 { Some(self.seen + 1) } else { self.start };
-            options.common.from = next.map(From::Number).or(options.common.from);
+            self.start = Some(self.seen + 1);
         }
-        let consumer = jetstream::consumer(&mut client, &address.subject, &options, resets)?;
+        let (subject, options) = (&address.subject, &address.options);
+        let consumer = jetstream::consumer(&mut client, subject, options, resets, &mut self.start)?;
         self.has_begun = true;
-        self.start = consumer.start;
         if !self.plan.follows {
             self.end.get_or_insert(consumer.end);
         }
