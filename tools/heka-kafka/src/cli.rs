@@ -79,6 +79,9 @@ pub(crate) struct Plan {
     /// Time without any broker before a new client is created. Until then the library reconnects by
     /// itself, and the broker recognises what it has stored already.
     pub(crate) patience: Duration,
+    /// Time for which the output may be blocked before fetching is paused: a tenth of the time after
+    /// which a reader that does not poll is removed from its group.
+    pub(crate) stall: Duration,
     pub(crate) config: ClientConfig,
     pub(crate) start: Start,
     /// Start of the tool, in milliseconds since 1970.
@@ -107,6 +110,7 @@ impl Cli {
             acknowledges: ack,
             in_flight,
             patience: config::request_timeout(&config) * 3,
+            stall: config::poll_interval(&config) / 10,
             config,
             start,
             since: clock::now_ns() / 1_000_000,

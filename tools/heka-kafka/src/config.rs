@@ -92,8 +92,17 @@ pub(crate) fn make(cli: &Cli) -> Result<ClientConfig, Stop> {
 
 /// Returns the time limit for a broker's response.
 pub(crate) fn request_timeout(config: &ClientConfig) -> Duration {
-    let limit = config.get("socket.timeout.ms").and_then(|text| text.parse().ok());
-    Duration::from_millis(limit.unwrap_or(10_000))
+    milliseconds(config, "socket.timeout.ms", 10_000)
+}
+
+/// Maximum time between two polls of a reader.
+pub(crate) fn poll_interval(config: &ClientConfig) -> Duration {
+    milliseconds(config, "max.poll.interval.ms", 300_000)
+}
+
+fn milliseconds(config: &ClientConfig, name: &str, default: u64) -> Duration {
+    let time = config.get(name).and_then(|text| text.parse().ok());
+    Duration::from_millis(time.unwrap_or(default))
 }
 
 fn family(family: Family) -> &'static str {

@@ -16,9 +16,6 @@ use crate::feed::{COMMIT, Feed};
 use crate::origin::{Stored, TEXT_TYPE};
 use crate::places::Places;
 
-/// Time for which the output may be blocked before fetching is paused. A reader that does not poll
-/// for five minutes is removed from its group.
-const STALLED: Duration = Duration::from_secs(30);
 /// Interval of polling the library, even without a wake-up.
 const LOOK: Duration = Duration::from_millis(100);
 /// Time for messages that were handed over to become safe at the end, including the commit.
@@ -123,7 +120,7 @@ impl Reader {
         if self.has_room() {
             self.had_room = Instant::now();
         }
-        let is_stalled = self.had_room.elapsed() > STALLED;
+        let is_stalled = self.had_room.elapsed() > self.plan.stall;
         if is_stalled || self.is_over {
             // The library still has to be called from time to time.
             self.feed.pause(true)?;
