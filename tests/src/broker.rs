@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::{Peer, Running, Signal, Tool, eventually, scratch};
+use crate::{Peer, Running, Signal, Tool, eventually, scratch, sh};
 
 /// The numbers from 1 to `count`, one a line.
 pub fn lines(count: u32) -> String {
@@ -83,29 +83,159 @@ pub fn queue_before<B>(url: &str, count: u32, serve: impl FnOnce() -> B) -> B {
     broker
 }
 
+/// The payloads of everything that our `tool` reads at that address.
+pub fn payloads(tool: &str, url: &str) -> String {
+    let read = Tool::new(tool).args(["--read", "--no-follow", url]).run();
+    read.succeeds();
+    Tool::new("heka-decode").args(["-o", "payload"]).stdin(read.stdout).run().succeeds().out()
+}
+
+/// A broker, with one stream or topic under test.
+pub trait Broker {
+    /// Our tool for it.
+    const TOOL: &'static str;
+    /// What is written to, with its options. What has one logger stays in order.
+    const WRITE: &'static str;
+    /// What is read.
+    const PLACE: &'static str;
+    /// The option with the name of those who share the work and go on where the last one ended.
+    const READER: &'static str;
+
+    /// Where it is: `SCHEME://HOST:PORT/`.
+    fn base(&self) -> String;
+
+    /// Sends it a signal: STOP, CONT.
+    fn signal(&mut self, signal: Signal);
+
+    /// The address to write to.
+    fn to_write(&self) -> String {
+        self.base() + Self::WRITE
+    }
+
+    /// The address to read from as a reader of that name.
+    fn to_read(&self, name: &str) -> String {
+        format!("{}{}?{}={name}", self.base(), Self::PLACE, Self::READER)
+    }
+
+    /// The address to read everything from.
+    fn to_read_all(&self) -> String {
+        format!("{}{}?from=begin", self.base(), Self::PLACE)
+    }
+
+    /// The payloads of all that is stored.
+    fn stored(&self) -> String {
+        payloads(Self::TOOL, &self.to_read_all())
+    }
+}
+
+/// A broker that can go away and come back.
+pub trait Stoppable: Broker {
+    /// It can no longer be reached.
+    fn stop(&mut self);
+    /// It is there again, with all it had.
+    fn start(&mut self);
+}
+
+/// A file goes through heka-send and heka-listen to an archive, each line once, and nothing is left
+/// for who reads after the archive has ended. `options` are added to the address to write to.
+///
+/// # Panics
+/// If not.
+pub fn goes_through<B: Broker>(broker: &B, options: &str) {
+    const COUNT: u32 = 5000;
+    let folder = scratch();
+    fs::write(folder.path().join("app.log"), lines(COUNT)).expect("a log");
+    let line = format!(
+        "heka-tail --no-follow --resume app.pos app.log | \
+         heka-send --stats --commit app.pos '{}{options}'",
+        broker.to_write()
+    );
+    let send = || sh(&line).dir(folder.path()).run();
+    send().succeeds().stderr_has("5000 acknowledged");
+    send().succeeds().stderr_has("0 acknowledged");
+    let archive = broker.to_read("archive");
+    let listener = Tool::new("heka-listen")
+        .args(["--write", "all.heka", "--fsync", &archive])
+        .dir(folder.path())
+        .spawn();
+    let decoded = || {
+        let decode = Tool::new("heka-decode").args(["-o", "payload"]);
+        decode.arg(folder.path().join("all.heka")).run().out()
+    };
+    eventually("everything is archived", || (decoded() == lines(COUNT)).then_some(()));
+    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
+    assert_eq!(payloads(B::TOOL, &archive), "");
+}
+
+/// Messages go to another address instead of `nowhere`, where nothing can be stored, as `words` say;
+/// and with `--to=all` to the broker and that one.
+///
+/// # Panics
+/// If not.
+pub fn goes_elsewhere<B: Broker>(broker: &B, nowhere: &str, words: &str) {
+    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let sent = Tool::new("heka-send").args([nowhere, &listener.addr]).stdin("one\n").run();
+    sent.succeeds().stderr_has(words).stderr_has("exit status 3");
+    listener.wait_stdout_is("one\n");
+    let both = Tool::new("heka-send").arg("--to=all").stdin("two\n");
+    both.args([&broker.to_write(), &listener.addr]).run().succeeds();
+    listener.wait_stdout_is("one\ntwo\n");
+    assert_eq!(broker.stored(), "two\n");
+}
+
+/// What looks like a frame but is not one is reported with `words`; its neighbours are read, and it
+/// does not come again.
+///
+/// # Panics
+/// If not.
+pub fn reports_damage<B: Broker>(broker: &B, words: &str) {
+    let url = broker.to_write() + "&form=payload";
+    Tool::new(B::TOOL).arg(&url).stdin("one\n\u{1e}two\nthree\n").run().succeeds();
+    let read = || Tool::new(B::TOOL).args(["-r", "--no-follow", &broker.to_read("d")]).run();
+    let first = read();
+    first.exits(1).stderr_has(words);
+    let text = Tool::new("heka-decode").args(["-o", "payload"]).stdin(first.stdout).run();
+    text.stdout_has("one").stdout_has("three");
+    read().succeeds().stdout_is("");
+}
+
 /// How long a tool may take to end though its broker does not answer.
 const END: Duration = Duration::from_millis(1500);
 
-/// `attempt` freezes a broker and returns what has to do with it, which then ends soon after a
-/// signal, with `thaw` after it. A loaded machine gets several tries.
+/// Writers and readers whose broker is frozen end soon after a signal: nobody waits for it, nor for
+/// its client library. A loaded machine gets several tries.
 ///
 /// # Panics
-/// If it never does.
-pub fn end_soon<B>(
-    broker: &mut B,
-    mut attempt: impl FnMut(&mut B, usize) -> Vec<Running>,
-    thaw: impl Fn(&mut B),
-) {
+/// If they never do.
+pub fn ends_though_frozen<B: Broker>(broker: &mut B) {
+    let start = |tool: &str, args: &[&str], url: &str| {
+        Tool::new(tool).args(args).arg(url).stdin_open().spawn()
+    };
     let mut tries = Vec::new();
     for number in 0..5 {
-        let all = attempt(broker, number);
-        let ends = all.into_iter().map(|running| {
+        let mut writers =
+            [B::TOOL, "heka-send"].map(|tool| start(tool, &["-v"], &broker.to_write()));
+        for writer in &mut writers {
+            writer.write(lines(100));
+            flows(writer, 100);
+        }
+        let of = |name: &str| broker.to_read(&format!("{name}{number}"));
+        let listener = start("heka-listen", &["-o", "payload"], &of("listen"));
+        let reader = start(B::TOOL, &["-r"], &of("read"));
+        for reader in [&listener, &reader] {
+            reader.wait_stdout("messages", |bytes| bytes.len() > 300);
+        }
+        broker.signal(Signal::SIGSTOP);
+        for writer in &mut writers {
+            writer.write(lines(100));
+        }
+        let ends = writers.into_iter().chain([listener, reader]).map(|running| {
             let since = Instant::now();
             running.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
             since.elapsed()
         });
         let longest = ends.max().expect("some processes");
-        thaw(broker);
+        broker.signal(Signal::SIGCONT);
         if longest <= END {
             return;
         }
@@ -114,27 +244,18 @@ pub fn end_soon<B>(
     panic!("ends after {tries:?}");
 }
 
-/// What can be done to a broker.
-pub trait Broker {
-    /// It can no longer be reached.
-    fn stop(&mut self);
-    /// It is there again, with all it had.
-    fn start(&mut self);
-    /// The payloads of all that is stored at the address under test.
-    fn stored(&mut self) -> String;
-}
-
-/// A sender with a broker at `url` and a second address: that takes over when the broker dies; and
-/// with `--to=all` neither waits for the other.
+/// A sender with a broker and a second address: that takes over when the broker dies; and with
+/// `--to=all` neither waits for the other. `options` are added to its address.
 ///
 /// # Panics
 /// If not.
-pub fn takes_over(broker: &mut impl Broker, url: &str) {
+pub fn takes_over(broker: &mut impl Stoppable, options: &str) {
     const COUNT: u32 = 4000;
     let standby = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     let retry = ["-v", "--retry-delay=50ms", "--retry-max-delay=200ms", "--retry-jitter=0"];
+    let url = broker.to_write() + options;
     let send =
-        |flags: &[&str]| Tool::new("heka-send").args(retry).args(flags).args([url, &standby.addr]);
+        |flags: &[&str]| Tool::new("heka-send").args(retry).args(flags).args([&url, &standby.addr]);
     let (all, first) = (lines(COUNT), lines(COUNT / 2));
     let rest = &all[first.len()..];
     let mut sender = send(&[]).stdin_open().spawn();

@@ -2,10 +2,18 @@
 //! Brokers for heka-kafka: tansu, which is a real one that keeps everything in memory, and the mock
 //! cluster of librdkafka, which fails on demand.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
-use crate::{Running, Signal, Tool, bindir, eventually, free_port, require, skip};
+use crate::{
+    Broker, Running, Signal, Stoppable, Tool, bindir, eventually, free_port, payloads, require,
+    skip,
+};
+
+/// The tool and the topic of [`Broker`]. A dead reader's partitions are free soon.
+const TOOL: &str = "heka-kafka";
+const WRITE: &str = "t?key=Logger";
+const PLACE: &str = "t";
+const READER: &str = "session.timeout.ms=6000&group";
 
 /// A broker that keeps everything in memory.
 #[derive(Debug)]
@@ -54,11 +62,6 @@ impl Tansu {
         Some(Self { running, port })
     }
 
-    /// Sends it a signal: STOP, CONT.
-    pub fn signal(&self, signal: Signal) {
-        self.running.signal(signal);
-    }
-
     /// `kafka://HOST:PORT/` and what is behind it.
     pub fn url(&self, rest: &str) -> String {
         format!("kafka://127.0.0.1:{}/{rest}", self.port)
@@ -71,15 +74,23 @@ impl Tansu {
 
     /// The payloads of all messages of a topic.
     pub fn payloads(&self, topic: &str) -> String {
-        payloads(&self.url(&format!("{topic}?from=begin")))
+        payloads(TOOL, &self.url(&format!("{topic}?from=begin")))
     }
 }
 
-/// The payloads of all messages at that address.
-pub fn payloads(url: &str) -> String {
-    let read = Tool::new("heka-kafka").args(["--read", "--no-follow", url]).run();
-    read.succeeds();
-    Tool::new("heka-decode").args(["-o", "payload"]).stdin(read.stdout).run().succeeds().out()
+impl Broker for Tansu {
+    const TOOL: &'static str = TOOL;
+    const WRITE: &'static str = WRITE;
+    const PLACE: &'static str = PLACE;
+    const READER: &'static str = READER;
+
+    fn base(&self) -> String {
+        self.url("")
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.running.signal(signal);
+    }
 }
 
 /// librdkafka's mock cluster, which does what it is told.
@@ -112,11 +123,6 @@ impl Mock {
         });
     }
 
-    /// Sends it a signal: STOP, CONT, KILL.
-    pub fn signal(&self, signal: Signal) {
-        self.running.signal(signal);
-    }
-
     /// `kafka://HOST:PORT,…/` and what is behind it.
     pub fn url(&self, rest: &str) -> String {
         format!("kafka://{}/{rest}", self.brokers)
@@ -126,47 +132,34 @@ impl Mock {
     pub fn address(&self) -> &str {
         &self.brokers
     }
+
+    /// The payloads of all messages of a topic.
+    pub fn payloads(&self, topic: &str) -> String {
+        payloads(TOOL, &self.url(&format!("{topic}?from=begin")))
+    }
 }
 
-/// Stands before a broker that knows no users, and lets in who says that it is `me` with a password,
-/// by SASL PLAIN. The broker has to name its port as its own.
-pub fn sasl_front(listener: TcpListener, broker: u16, password: &'static str) {
-    std::thread::spawn(move || {
-        while let Ok((client, _)) = listener.accept() {
-            std::thread::spawn(move || guard(client, broker, password));
-        }
-    });
+impl Broker for Mock {
+    const TOOL: &'static str = TOOL;
+    const WRITE: &'static str = WRITE;
+    const PLACE: &'static str = PLACE;
+    const READER: &'static str = READER;
+
+    fn base(&self) -> String {
+        self.url("")
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.running.signal(signal);
+    }
 }
 
-/// Answers the login itself, and passes on the other requests and their answers.
-fn guard(mut client: TcpStream, broker: u16, password: &str) -> std::io::Result<()> {
-    let mut server = TcpStream::connect(("127.0.0.1", broker))?;
-    let (mut from, mut to) = (server.try_clone()?, client.try_clone()?);
-    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-    let expected = format!("\0me\0{password}");
-    loop {
-        let mut size = [0; 4];
-        client.read_exact(&mut size)?;
-        let mut request = vec![0; u32::from_be_bytes(size) as usize];
-        client.read_exact(&mut request)?;
-        // Key, version and number of the request, all of which stand before what it asks.
-        let (key, number) = (u16::from_be_bytes([request[0], request[1]]), &request[4..8]);
-        let is_right = request.windows(expected.len()).any(|at| at == expected.as_bytes());
-        let answer: &[u8] = match key {
-            // SaslHandshake: no error, and PLAIN is understood.
-            17 => b"\0\0\0\0\0\x01\0\x05PLAIN",
-            // SaslAuthenticate: an error or none, words, nothing more to say.
-            36 if is_right => b"\0\0\xff\xff\0\0\0\0",
-            36 => b"\0\x3a\0\x0bwrong login\0\0\0\0",
-            _ => {
-                server.write_all(&size)?;
-                server.write_all(&request)?;
-                continue;
-            }
-        };
-        let version = u16::from_be_bytes([request[2], request[3]]);
-        let lifetime: &[u8] = if key == 36 && version > 0 { &[0; 8] } else { &[] };
-        let length = u32::try_from(4 + answer.len() + lifetime.len()).expect("short");
-        client.write_all(&[&length.to_be_bytes(), number, answer, lifetime].concat())?;
+impl Stoppable for Mock {
+    fn stop(&mut self) {
+        self.tell("down 1");
+    }
+
+    fn start(&mut self) {
+        self.tell("up 1");
     }
 }

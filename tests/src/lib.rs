@@ -8,7 +8,7 @@
 //! - [`Proxy`] stands between two of them and misbehaves; a [`SmallDisk`] is full when it should;
 //!   nobody ever answers at a [`DeadEnd`].
 //! - [`Nats`] is a NATS server that can be killed and started again; [`Tansu`] and [`Mock`] are brokers
-//!   that speak Kafka's protocol. What is asked of all brokers alike begins with [`flows`]; [`soak`]
+//!   that speak Kafka's protocol. What is asked of all brokers alike begins with [`Broker`]; [`soak`]
 //!   harms them at random.
 //! - [`playback::Playback`] plays what real servers once sent; [`tls_front`] puts TLS in front of it.
 //! - [`scene::Scene`] is a folder with logs for heka-tail.
@@ -37,6 +37,7 @@ mod proxy;
 mod pty;
 mod random;
 mod running;
+mod sasl;
 pub mod scene;
 mod skip;
 pub mod soak;
@@ -47,11 +48,14 @@ mod wait;
 pub mod ws;
 
 pub use bindir::{bindir, system_path};
-pub use broker::{Broker, each_once, end_soon, flows, lines, queue_before, sorted, takes_over};
+pub use broker::{
+    Broker, Stoppable, each_once, ends_though_frozen, flows, goes_elsewhere, goes_through, lines,
+    payloads, queue_before, reports_damage, sorted, takes_over,
+};
 pub use certificates::certificates;
 pub use dead_end::DeadEnd;
 pub use disk::{SmallDisk, StoppableDisk};
-pub use kafka::{Mock, Tansu, payloads, require_kafka, sasl_front};
+pub use kafka::{Mock, Tansu, require_kafka};
 pub use nats::Nats;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Outcome, SECRET};
@@ -60,6 +64,7 @@ pub use proxy::{Fault, Proxy};
 pub use pty::Pty;
 pub use random::Random;
 pub use running::Running;
+pub use sasl::sasl_front;
 pub use skip::{is_installed, require, require_root, skip, skip_anywhere};
 pub use tempfile::TempDir;
 pub use tls::tls_front;

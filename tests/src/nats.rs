@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::{Running, Signal, Tool, eventually, free_port, is_installed, require, scratch};
+use crate::{
+    Broker, Running, Signal, Stoppable, Tool, eventually, free_port, is_installed, payloads,
+    require, scratch,
+};
 
 /// Debian's server, and one of the newest release if that is installed.
 const SERVER: &str = "nats-server";
@@ -86,17 +89,6 @@ impl Nats {
         });
     }
 
-    /// Sends it a signal: KILL, STOP, CONT.
-    ///
-    /// # Panics
-    /// If it was killed before.
-    pub fn signal(&mut self, signal: Signal) {
-        self.running.as_ref().expect("it runs").signal(signal);
-        if signal == Signal::SIGKILL {
-            self.running = None;
-        }
-    }
-
     /// `nats://HOST:PORT/` and what is behind it.
     pub fn url(&self, rest: &str) -> String {
         format!("nats://127.0.0.1:{}/{rest}", self.port)
@@ -114,9 +106,35 @@ impl Nats {
 
     /// The payloads of all messages of a stream.
     pub fn payloads(&self, stream: &str) -> String {
-        let all = self.url(&format!("{stream}?from=begin"));
-        let read = Tool::new("heka-nats").args(["--read", "--no-follow", &all]).run();
-        read.succeeds();
-        Tool::new("heka-decode").args(["-o", "payload"]).stdin(read.stdout).run().succeeds().out()
+        payloads(Self::TOOL, &self.url(&format!("{stream}?from=begin")))
+    }
+}
+
+impl Broker for Nats {
+    const TOOL: &'static str = "heka-nats";
+    const WRITE: &'static str = "s?create=R1&stream=S";
+    const PLACE: &'static str = "S";
+    const READER: &'static str = "durable";
+
+    fn base(&self) -> String {
+        self.url("")
+    }
+
+    /// Or KILL, once.
+    fn signal(&mut self, signal: Signal) {
+        self.running.as_ref().expect("it runs").signal(signal);
+        if signal == Signal::SIGKILL {
+            self.running = None;
+        }
+    }
+}
+
+impl Stoppable for Nats {
+    fn stop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    fn start(&mut self) {
+        self.restart();
     }
 }

@@ -148,17 +148,15 @@ fn open(path: &Path) -> File {
     OpenOptions::new().append(true).create(true).open(path).expect("a file")
 }
 
-/// Harms `servers` and our processes for that `part` of `HEKA_SOAK_SECONDS`, 20 without, but for no
-/// longer than `most`; nothing may
+/// Harms `servers` and our processes for that `part` of `HEKA_SOAK_SECONDS`, 20 without; nothing may
 /// be lost, and nothing be there twice that `--dedup` does not recognise. `HEKA_SOAK_SEED` repeats
 /// the faults of a run.
 ///
 /// # Panics
 /// If it is.
-pub fn soak(servers: impl Servers, part: f64, most: Duration) {
+pub fn soak(servers: impl Servers, part: f64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let time =
-        Duration::from_secs(number("HEKA_SOAK_SECONDS").unwrap_or(20)).mul_f64(part).min(most);
+    let time = Duration::from_secs(number("HEKA_SOAK_SECONDS").unwrap_or(20)).mul_f64(part);
     let seed = number("HEKA_SOAK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let name = servers.name();
     eprintln!("{name}: HEKA_SOAK_SEED={seed}");

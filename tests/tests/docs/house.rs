@@ -101,3 +101,28 @@ fn files_and_functions_are_short() {
     assert!(wrong.is_empty(), "too long:\n{}", wrong.join("\n"));
     assert!(long.len() <= MAX_LONG, "{} long functions:\n{}", long.len(), long.join("\n"));
 }
+
+/// The libraries that speak to brokers, and what these need, are built for their own tools.
+#[test]
+fn no_other_tool_is_built_with_the_library_of_a_broker() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let has = |lock: &str, name: &str| {
+        let text = fs::read_to_string(top.join(lock)).unwrap();
+        text.contains(&format!("\nname = \"{name}\"\n"))
+    };
+    for name in ["rdkafka", "rdkafka-sys", "openssl-sys", "async-nats", "tokio"] {
+        assert!(!has("Cargo.lock", name), "{name}");
+    }
+    assert!(has("tools/heka-kafka/Cargo.lock", "rdkafka-sys"));
+    // What both have in common is built for them alone, too.
+    let mut with: Vec<_> = fs::read_dir(top.join("tools"))
+        .unwrap()
+        .map(|tool| tool.unwrap().path())
+        .filter(|tool| {
+            fs::read_to_string(tool.join("Cargo.toml")).unwrap().contains("\"transport\"")
+        })
+        .map(|tool| tool.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    with.sort();
+    assert_eq!(with, ["heka-kafka", "heka-nats"]);
+}

@@ -4,7 +4,8 @@
 use std::fs;
 
 use heka_tests::{
-    Mock, Tansu, TempDir, Tool, free_port, require_kafka, sasl_front, scratch, tls_front, vector,
+    Mock, Signal, Tansu, TempDir, Tool, free_port, require_kafka, sasl_front, scratch, tls_front,
+    vector,
 };
 
 fn write(args: &[&str]) -> heka_tests::Outcome {
@@ -90,8 +91,12 @@ fn certificates_are_verified() {
     let options = format!("ca-file={ca}&cert={cert}&cert-key={key}");
     let sent = Tool::new("heka-send").arg(format!("{url}?{options}"));
     sent.stdin("two\n").run().succeeds();
-    let all = Tool::new("heka-kafka").args(["-r", "--no-follow"]);
-    all.arg(format!("{url}?from=begin&{options}")).run().succeeds().stdout_has("two");
+    let listen = Tool::new("heka-listen").args(["-o", "payload"]);
+    let listener = listen.arg(format!("{url}?from=begin&{options}")).spawn();
+    // In one partition or another.
+    let messages = listener.wait_stdout("all", |bytes| bytes.ends_with(b"\n") && bytes.len() == 12);
+    assert_eq!(messages.iter().filter(|byte| **byte == b'w').count(), 1);
+    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
     write(&[&tansu.url("t"), "--ca-file", &ca]).exits(2).stderr_has("TLS needs kafkas://");
 }
 
@@ -114,19 +119,32 @@ fn users_have_passwords() {
     let folder = scratch();
     let (right, wrong) = (secret(&folder, "right", "a word\n"), secret(&folder, "wrong", "x\n"));
     let url = format!("kafka://127.0.0.1:{port}/t");
-    let login = |file: &str| write(&["--user", "me", "--password-file", file, &url]);
-    login(&right).succeeds().stderr_is("");
-    login(&wrong).exits(3).stderr_has("wrong login");
+    write(&[&url]).exits(3);
+    let login = |file: &str, flags: &[&str]| {
+        write(&[&["--user", "me", "--password-file", file, &url], flags].concat())
+    };
+    for flags in [&[][..], &["--sasl=scram-sha-256"], &["--sasl=scram-sha-512"]] {
+        login(&right, flags).succeeds().stderr_is("");
+        login(&wrong, flags).exits(3).stderr_has("wrong login");
+    }
     // The short form has them in the address, or in a file of settings.
-    let sent = Tool::new("heka-send").args(["--retry", "0"]);
-    let sent = sent.arg(format!("{url}?user=me&password-file={right}")).stdin("two\n").run();
-    sent.succeeds().stderr_is("");
+    for options in ["", "&sasl=scram-sha-512"] {
+        let sent = Tool::new("heka-send").args(["--retry", "0"]);
+        let url = format!("{url}?user=me&password-file={right}{options}");
+        sent.arg(url).stdin("two\n").run().succeeds().stderr_is("");
+    }
+    let url = format!("{url}?from=begin");
+    let listen = Tool::new("heka-listen").args(["-o", "payload"]);
+    let listen = listen.arg(format!("{url}&sasl=scram-sha-256&user=me&password-file={right}"));
+    let listener = listen.spawn();
+    listener.wait_stdout("all", |bytes| bytes.iter().filter(|byte| **byte == b'\n').count() == 5);
+    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
     let settings = "sasl.username=me\nsasl.password=a word\nsecurity.protocol=sasl_plaintext\n\
                     sasl.mechanisms=PLAIN\n";
     let settings = secret(&folder, "settings", settings);
     let read = Tool::new("heka-kafka").args(["-r", "--no-follow", "--client-config", &settings]);
-    read.arg(format!("{url}?from=begin")).run().succeeds().stdout_has("two");
-    write(&["--user", "me", &url]).exits(2).stderr_has("--password-file");
+    read.arg(&url).run().succeeds().stdout_has("two");
+    write(&["--user", "me", "kafka://h/t"]).exits(2).stderr_has("--password-file");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages to topics and from them.
 
-use std::fs;
-
-use heka_tests::{Peer, Signal, Tansu, Tool, eventually, lines, scratch, sh, sorted};
+use heka_tests::{
+    Mock, Signal, Tansu, Tool, eventually, free_port, goes_elsewhere, goes_through, lines, sorted,
+};
 
 /// Makes a dead reader's partitions free sooner.
 const SESSION: &str = "session.timeout.ms=6000";
@@ -79,7 +79,7 @@ fn reading_begins_where_it_is_told_to_and_a_group_remembers() {
     assert_eq!(from("from=begin"), "123456789");
     assert_eq!(from("from=7&partition=0"), "89");
     // Of this broker one hears where the last batch begins, not where a partition ends.
-    if let Some(mut mock) = heka_tests::Mock::start(1) {
+    if let Some(mut mock) = Mock::start(1) {
         mock.tell("topic t 1");
         write(&mock.url("t"), lines(9)).succeeds();
         let last = read(&mock.url("t?from=-3")).succeeds().stdout.clone();
@@ -98,30 +98,9 @@ fn reading_begins_where_it_is_told_to_and_a_group_remembers() {
 
 #[test]
 fn heka_send_and_heka_listen_go_through_the_broker() {
-    let Some(tansu) = Tansu::start() else { return };
-    let folder = scratch();
-    fs::write(folder.path().join("app.log"), lines(5000)).unwrap();
-    let line = format!(
-        "heka-tail --no-follow --resume app.pos app.log | \
-         heka-send --stats --commit app.pos '{}'",
-        tansu.url("logs?key=Logger")
-    );
-    let sent = sh(&line).dir(folder.path()).run();
-    sent.succeeds().stderr_has("5000 acknowledged");
-    sh(&line).dir(folder.path()).run().succeeds().stderr_has("0 acknowledged");
-    let url = tansu.url(&format!("logs?group=archive&{SESSION}"));
-    let listener = Tool::new("heka-listen")
-        .args(["--write", "all.heka", "--fsync", &url])
-        .dir(folder.path())
-        .spawn();
-    let decoded = || {
-        let decode = Tool::new("heka-decode").args(["-o", "payload"]);
-        decode.arg(folder.path().join("all.heka")).run().out()
-    };
-    eventually("everything is archived", || (decoded() == lines(5000)).then_some(()));
-    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
-    // Nothing is left for the next one.
-    read(&url).succeeds().stdout_is("");
+    if let Some(tansu) = Tansu::start() {
+        goes_through(&tansu, "");
+    }
 }
 
 #[test]
@@ -164,13 +143,6 @@ fn two_readers_share_the_partitions() {
 #[test]
 fn another_address_gets_the_messages_if_the_broker_is_not_there() {
     let Some(tansu) = Tansu::start() else { return };
-    let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
-    let nobody = format!("kafka://127.0.0.1:{}/t", heka_tests::free_port());
-    let sent = Tool::new("heka-send").args([&nobody, &listener.addr]).stdin("one\n").run();
-    sent.succeeds().stderr_has("Connection refused").stderr_has("exit status 3");
-    listener.wait_stdout_is("one\n");
-    let both = Tool::new("heka-send").arg("--to=all").stdin("two\n");
-    both.args([&tansu.url("t"), &listener.addr]).run().succeeds();
-    listener.wait_stdout_is("one\ntwo\n");
-    assert_eq!(tansu.payloads("t"), "two\n");
+    let nobody = format!("kafka://127.0.0.1:{}/t", free_port());
+    goes_elsewhere(&tansu, &nobody, "Connection refused");
 }

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Brokers that die, freeze or come late; readers and writers that are killed.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
 use heka_tests::{
-    Mock, Signal, Tansu, Tool, end_soon, eventually, flows, lines, payloads, scratch, sh, sorted,
+    Broker as _, Mock, Signal, Tansu, Tool, ceiling, ends_though_frozen, eventually, flows, lines,
+    scratch, sh, sorted,
 };
 
 const COUNT: u32 = 20_000;
@@ -35,13 +41,13 @@ fn a_cluster_without_brokers_is_waited_for_and_loses_nothing() {
         mock.tell("up 2");
         writer.finish().succeeds();
         // The mock does not recognise what is sent again.
-        assert_eq!(once(&payloads(&mock.url(&format!("{topic}?from=begin")))), lines(COUNT));
+        assert_eq!(once(&mock.payloads(&topic)), lines(COUNT));
     }
 }
 
 #[test]
 fn a_frozen_broker_delays_and_doubles_nothing() {
-    let Some(tansu) = Tansu::start() else { return };
+    let Some(mut tansu) = Tansu::start() else { return };
     let url = tansu.url("t?partition=0&socket.timeout.ms=4000");
     let mut writer = Tool::new("heka-kafka").args(["-v", &url]).stdin_open().spawn();
     let all = lines(COUNT);
@@ -59,32 +65,9 @@ fn a_frozen_broker_delays_and_doubles_nothing() {
 
 #[test]
 fn a_frozen_broker_keeps_nobody_from_ending() {
-    let Some(mut tansu) = Tansu::start() else { return };
-    let attempt = |tansu: &mut Tansu, number: usize| {
-        let start = |tool: &str, args: &[&str], url: &str| {
-            Tool::new(tool).args(args).arg(url).stdin_open().spawn()
-        };
-        let url = tansu.url("t");
-        let mut writers = ["heka-kafka", "heka-send"].map(|tool| start(tool, &["-v"], &url));
-        for writer in &mut writers {
-            writer.write(lines(100));
-            flows(writer, 100);
-        }
-        let of =
-            |group: &str| tansu.url(&format!("t?group={group}{number}&session.timeout.ms=6000"));
-        let listener = start("heka-listen", &["-o", "payload"], &of("listen"));
-        let reader = start("heka-kafka", &["-r"], &of("read"));
-        for reader in [&listener, &reader] {
-            reader.wait_stdout("messages", |bytes| bytes.len() > 300);
-        }
-        tansu.signal(Signal::SIGSTOP);
-        for writer in &mut writers {
-            writer.write(lines(100));
-        }
-        // Nobody waits for the library, nor for the broker.
-        writers.into_iter().chain([listener, reader]).collect()
-    };
-    end_soon(&mut tansu, attempt, |tansu| tansu.signal(Signal::SIGCONT));
+    if let Some(mut tansu) = Tansu::start() {
+        ends_though_frozen(&mut tansu);
+    }
 }
 
 #[test]
@@ -129,4 +112,42 @@ fn a_sender_that_is_killed_loses_nothing_and_doubles_nothing_with_dedup() {
     let all = tansu.url("t?from=begin");
     let read = sh(&format!("heka-kafka -r --no-follow '{all}' | heka-decode --dedup -o payload"));
     assert_eq!(read.run().succeeds().out(), lines(COUNT));
+}
+
+#[test]
+fn a_reader_that_nobody_reads_stays_in_its_group() {
+    const COUNT: usize = 3000;
+    let Some(mut mock) = Mock::start(1) else { return };
+    mock.tell("topic t 1");
+    let long: String = (1..=COUNT).map(|number| format!("{number:0300}\n")).collect();
+    Tool::new("heka-kafka").arg(mock.to_write()).stdin(long.clone()).run().succeeds();
+    let folder = scratch();
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let url = mock.to_read("g");
+    let reader = Tool::new("heka-kafka")
+        .args(["-r", "-v", "--in-flight=64K", "--metrics=metrics,100ms"])
+        .arg(format!("{url}&max.poll.interval.ms=6000"))
+        .dir(folder.path())
+        .stdout_file(File::from(OwnedFd::from(far)))
+        .spawn();
+    eventually("it is stuck for longer than a reader may be silent", || {
+        let text = std::fs::read_to_string(folder.path().join("metrics")).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with("heka_blocked_seconds{"))?;
+        let seconds: f64 = line.rsplit_once(' ')?.1.parse().ok()?;
+        (seconds > 8.0).then_some(())
+    });
+    let last = format!("{COUNT:0300}");
+    let (mut all, mut block) = (Vec::new(), [0; 65536]);
+    near.set_read_timeout(Some(ceiling())).unwrap();
+    while !all.windows(last.len()).any(|at| at == last.as_bytes()) {
+        let len = near.read(&mut block).unwrap();
+        all.extend_from_slice(&block[..len]);
+    }
+    let ended = reader.end_by(Signal::SIGTERM);
+    assert!(!ended.err().contains("given back"), "{}", ended.err());
+    near.read_to_end(&mut all).unwrap();
+    let decode = Tool::new("heka-decode").args(["-o", "payload"]).stdin(all).run();
+    decode.succeeds().stdout_is(long);
+    let rest = Tool::new("heka-kafka").args(["-r", "--no-follow", &url]).run();
+    rest.succeeds().stdout_is("");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The clients of others on the far side.
 
-use heka_tests::{Mock, Tansu, Tool, lines, payloads, require, scratch, sh, sorted};
+use heka_tests::{Mock, Tansu, Tool, lines, require, scratch, sh, sorted};
 
 #[test]
 fn kcat_reads_what_we_write_and_writes_what_we_read() {
@@ -17,7 +17,7 @@ fn kcat_reads_what_we_write_and_writes_what_we_read() {
     kcat.succeeds().stdout_is(expected);
     let kcat = sh(&format!("seq 101 200 | kcat -b {} -P -t t -K: -z gzip", mock.address()));
     kcat.run().succeeds();
-    assert_eq!(payloads(&mock.url("t?from=begin")), lines(200));
+    assert_eq!(mock.payloads("t"), lines(200));
 }
 
 #[test]

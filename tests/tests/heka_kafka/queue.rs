@@ -2,8 +2,7 @@
 //! The queue of heka-send before a broker, and a broker among several addresses.
 
 use heka_tests::{
-    Broker, Mock, Tansu, each_once, free_port, payloads, queue_before, require, require_kafka,
-    takes_over,
+    Mock, Tansu, each_once, free_port, queue_before, require, require_kafka, takes_over,
 };
 
 const COUNT: u32 = 4000;
@@ -19,25 +18,10 @@ fn a_queue_before_a_broker_that_is_not_there_keeps_everything_once() {
     each_once(&tansu.payloads("t"), COUNT);
 }
 
-struct Cluster(Mock);
-
-impl Broker for Cluster {
-    fn stop(&mut self) {
-        self.0.tell("down 1");
-    }
-    fn start(&mut self) {
-        self.0.tell("up 1");
-    }
-    fn stored(&mut self) -> String {
-        payloads(&self.0.url("t?from=begin"))
-    }
-}
-
 #[test]
 fn another_address_takes_over_when_the_brokers_die_and_the_queue_waits_for_each() {
     let Some(mut mock) = Mock::start(1) else { return };
     mock.tell("topic t 1");
     // A request has half a second, and the brokers three times that to come back.
-    let url = mock.url("t?socket.timeout.ms=500");
-    takes_over(&mut Cluster(mock), &url);
+    takes_over(&mut mock, "&socket.timeout.ms=500");
 }

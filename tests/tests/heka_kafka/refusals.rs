@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a broker does not take, and what it no longer has.
 
-use heka_tests::{Mock, Tool, lines, payloads, sorted};
+use heka_tests::{Mock, Tool, lines, reports_damage, sorted};
 
 fn write(mock: &Mock, retries: &str, options: &str) -> heka_tests::Outcome {
     let url = mock.url(&format!("t?{options}"));
@@ -24,7 +24,7 @@ fn one_bad_record_is_refused_and_its_neighbours_are_stored() {
     // Only the batch was too large.
     mock.tell("error Produce too-large 1");
     write(&mock, "0", "partition=0").succeeds().stderr_has("10 acknowledged, 0 refused");
-    let all = payloads(&mock.url("t?from=begin"));
+    let all = mock.payloads("t");
     let expected: String = lines(10)
         .lines()
         .flat_map(|line| vec![line; if line == "1" { 1 } else { 3 }])
@@ -68,7 +68,7 @@ fn what_may_be_stored_later_is_sent_again() {
     // A client that can do nothing more is replaced.
     mock.tell("error Produce fenced 1");
     write(&mock, "5", "").succeeds().stderr_has("retrying in");
-    assert_eq!(payloads(&mock.url("t?from=begin")).lines().count(), 30);
+    assert_eq!(mock.payloads("t").lines().count(), 30);
 }
 
 #[test]
@@ -91,12 +91,7 @@ fn what_is_no_longer_there_is_reported() {
 fn text_that_looks_like_a_frame_is_damage() {
     let Some(mut mock) = Mock::start(1) else { return };
     mock.tell("topic t 1");
-    let url = mock.url("t?form=payload");
-    Tool::new("heka-kafka").arg(&url).stdin("one\n\u{1e}two\nthree\n").run().succeeds();
-    let read = Tool::new("heka-kafka").args(["-r", "--no-follow", &mock.url("t?from=begin")]).run();
-    read.exits(1).stderr_has("t 0 1");
-    let text = Tool::new("heka-decode").args(["-o", "payload"]).stdin(read.stdout).run();
-    text.stdout_has("one").stdout_has("three");
+    reports_damage(&mock, "t 0 1");
 }
 
 #[test]

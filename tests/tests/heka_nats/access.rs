@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use heka_tests::{Nats, Tool, certificates, free_port, require, scratch};
+use heka_tests::{Broker as _, Nats, Signal, Tool, certificates, free_port, require, scratch};
 
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 const KEY: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
@@ -76,8 +76,9 @@ fn users_have_passwords_and_keys() {
 
 #[test]
 fn rights_that_are_missing_are_told() {
-    let users = "authorization { users: [ { user: me, password: word, \
-                 permissions: { publish: [\"$JS.>\"], subscribe: [\">\"] } } ] }";
+    let users = "authorization { users: [ \
+                 { user: me, password: word, permissions: { publish: [\"$JS.>\"], subscribe: [\">\"] } }, \
+                 { user: other, password: word, permissions: { publish: [s], subscribe: [\">\"] } } ] }";
     let Some(nats) = Nats::start(users) else { return };
     let folder = scratch();
     let word = folder.path().join("word");
@@ -86,6 +87,12 @@ fn rights_that_are_missing_are_told() {
     let url = nats.url("s?create=R1&stream=S");
     let refused = write(&[&url, "--user", "me", "--password-file", &word]);
     refused.exits(3).stderr_has("Permissions Violation for Publish to \"s\"");
+    // The stream is there now, but this one may not read it.
+    for (tool, args) in [("heka-nats", &["-r", "--retry=0"][..]), ("heka-listen", &["--retry=0"])] {
+        let url = nats.url(&format!("S?durable=d&user=other&password-file={word}"));
+        let read = Tool::new(tool).args(args).arg(url).run();
+        read.exits(3).stderr_has("Permissions Violation for Publish to \"$JS.API.");
+    }
 }
 
 #[test]
@@ -125,4 +132,39 @@ fn tls_is_verified() {
     let plain = Nats::on_port(free_port(), "");
     let url = plain.url("s").replace("nats://", "natss://");
     write(&[&url, "-k"]).exits(3).stderr_has("does not speak TLS");
+}
+
+#[test]
+fn a_certificate_is_a_user() {
+    let Some(folder) = certificates() else { return };
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?}, verify_and_map: true }}\n\
+         authorization {{ users: [ {{ user: \"CN=client\" }} ] }}",
+        path("server.pem"),
+        path("server.key"),
+        path("ca.pem")
+    );
+    let Some(nats) = Nats::start(&config) else { return };
+    let ca = path("ca.pem");
+    let (url, all) = (nats.to_write(), nats.to_read_all());
+    let [url, all] = [url, all].map(|url| url.replace("nats://", "natss://"));
+    let of = |name: &str| [path(&format!("{name}.pem")), path(&format!("{name}.key"))];
+    let login = |name: &str| {
+        let [cert, key] = of(name);
+        write(&[&url, "--ca-file", &ca, "--cert", &cert, "--key", &key])
+    };
+    login("client").succeeds().stderr_is("");
+    login("nameless").exits(3).stderr_has("Authorization Violation");
+    login("stranger").exits(3).stderr_has("certificate");
+    write(&[&url, "--ca-file", &ca]).exits(3).stderr_has("certificate");
+    // The short form has the files in the address, both ways.
+    let [cert, key] = of("client");
+    let options = format!("&ca-file={ca}&cert={cert}&key={key}");
+    let sent = Tool::new("heka-send").args(["--retry=0", &format!("{url}{options}")]);
+    sent.stdin("two\n").run().succeeds().stderr_is("");
+    let listen = Tool::new("heka-listen").args(["-o", "payload"]).arg(format!("{all}{options}"));
+    let listener = listen.spawn();
+    listener.wait_stdout_is("one\ntwo\n");
+    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Servers that die, freeze or refuse; readers and writers that are killed.
 
-use heka_tests::{Nats, Signal, Tool, each_once, end_soon, eventually, flows, lines, scratch, sh};
+use heka_tests::{
+    Broker as _, Nats, Signal, Tool, each_once, ends_though_frozen, eventually, flows, lines,
+    scratch, sh,
+};
 
 const COUNT: u32 = 20_000;
 
@@ -30,30 +33,9 @@ fn a_server_that_is_killed_loses_and_doubles_nothing() {
 
 #[test]
 fn a_frozen_server_keeps_nobody_from_ending() {
-    let Some(mut nats) = Nats::start("") else { return };
-    let attempt = |nats: &mut Nats, number: usize| {
-        let url = nats.url("s?create=R1&stream=S");
-        let start = |tool: &str, args: &[&str], url: &str| {
-            Tool::new(tool).args(args).arg(url).stdin_open().spawn()
-        };
-        let mut writers = ["heka-nats", "heka-send"].map(|tool| start(tool, &["-v"], &url));
-        for writer in &mut writers {
-            writer.write(lines(100));
-            flows(writer, 100);
-        }
-        let listen = ["-o", "payload"];
-        let listener = start("heka-listen", &listen, &nats.url(&format!("S?durable=l{number}")));
-        let reader = start("heka-nats", &["-r"], &nats.url(&format!("S?durable=r{number}")));
-        for reader in [&listener, &reader] {
-            reader.wait_stdout("messages", |bytes| bytes.len() > 300);
-        }
-        nats.signal(Signal::SIGSTOP);
-        for writer in &mut writers {
-            writer.write(lines(100));
-        }
-        writers.into_iter().chain([listener, reader]).collect()
-    };
-    end_soon(&mut nats, attempt, |nats| nats.signal(Signal::SIGCONT));
+    if let Some(mut nats) = Nats::start("") {
+        ends_though_frozen(&mut nats);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use heka_tests::soak::{self, Servers};
-use heka_tests::{Nats, Random, Signal};
+use heka_tests::{Broker as _, Nats, Random, Signal};
 
 /// The consumer that the archives share. A server waits this long for an acknowledgement.
 const CONSUMER: &str = r#"{"stream_name": "LOGS", "config": {"durable_name": "archive",
@@ -87,6 +87,6 @@ impl Servers for Cluster {
 #[test]
 fn soak() {
     if let Some(servers) = Nats::cluster() {
-        soak::soak(Cluster { servers, harmed: None }, 0.25, Duration::MAX);
+        soak::soak(Cluster { servers, harmed: None }, 0.25);
     }
 }

@@ -11,7 +11,8 @@ use std::path::Path;
 use heka_tests::playback::{Playback, frame, web_socket};
 use heka_tests::ws::WsServer;
 use heka_tests::{
-    Mock, Nats, Peer, Running, SECRET, Signal, StoppableDisk, Tool, eventually, scratch, unix,
+    Broker, Mock, Nats, Peer, Running, SECRET, Signal, StoppableDisk, Tool, eventually, scratch,
+    unix,
 };
 
 use crate::numbers::{check, value};
@@ -102,39 +103,35 @@ fn sources_that_nobody_reads() {
     tells_without_a_reader(tool.arg(format!("ws://{}", server.addr)).env("CF_ACCESS_TOKEN", token));
 }
 
-#[test]
-fn a_broker_and_its_reader() {
-    let Some(mut nats) = Nats::start("") else { return };
+/// A reader of a broker that nobody reads, and a writer whose broker is frozen.
+#[track_caller]
+fn broker_and_its_reader<B: Broker>(mut broker: B) {
     let text = format!("{:0900}\n", 7).repeat(5000);
-    let url = nats.url("s?create=R1&stream=S");
-    Tool::new("heka-nats").arg(&url).stdin(text.clone()).run().succeeds();
-    tells_without_a_reader(Tool::new("heka-nats").args(["--read", &nats.url("S?from=begin")]));
+    let url = broker.to_write();
+    Tool::new(B::TOOL).arg(&url).stdin(text.clone()).run().succeeds();
+    tells_without_a_reader(Tool::new(B::TOOL).args(["--read", &broker.to_read_all()]));
 
-    nats.signal(Signal::SIGSTOP);
+    broker.signal(Signal::SIGSTOP);
     let folder = scratch();
-    let tool = Tool::new("heka-nats").args([METRICS, &url]).dir(folder.path());
+    let tool = Tool::new(B::TOOL).args([METRICS, &url]).dir(folder.path());
     let tool = tool.stdin(text.repeat(10)).spawn();
     tells(&tool, folder.path(), "the peer");
     tool.end_by(Signal::SIGKILL);
-    nats.signal(Signal::SIGCONT);
+    broker.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn a_broker_of_nats_and_its_reader() {
+    if let Some(nats) = Nats::start("") {
+        broker_and_its_reader(nats);
+    }
 }
 
 #[test]
 fn a_broker_of_kafka_and_its_reader() {
-    let Some(mock) = Mock::start(1) else { return };
-    let text = format!("{:0900}\n", 7).repeat(5000);
-    let url = mock.url("stuck");
-    Tool::new("heka-kafka").arg(&url).stdin(text.clone()).run().succeeds();
-    let all = mock.url("stuck?from=begin");
-    tells_without_a_reader(Tool::new("heka-kafka").args(["--read", &all]));
-
-    mock.signal(Signal::SIGSTOP);
-    let folder = scratch();
-    let tool = Tool::new("heka-kafka").args([METRICS, &url]).dir(folder.path());
-    let tool = tool.stdin(text.repeat(10)).spawn();
-    tells(&tool, folder.path(), "the peer");
-    tool.end_by(Signal::SIGKILL);
-    mock.signal(Signal::SIGCONT);
+    if let Some(mock) = Mock::start(1) {
+        broker_and_its_reader(mock);
+    }
 }
 
 #[test]
