@@ -5,6 +5,9 @@ nats_server() {
     wait_port "$1"
 }
 export -f nats_server
+# The nats CLI comes from neither Debian, PyPI nor crates.io; Python's client has one interpreter here.
+NATS_CLIENT=
+! /usr/bin/python3 -c 'import nats' 2>/dev/null || NATS_CLIENT="/usr/bin/python3 $PWD/bench/nats-client"
 
 row 'messages to NATS JetStream, batches' '≥ 0.5 M/s'
 amount "$FRAMES_BYTES" "$LINES"
@@ -14,6 +17,9 @@ contender 'heka-nats, form=framed' '
 contender 'heka-send nats://, form=framed' '
     port=$(free_port); nats_server $port
     heka-send "nats://127.0.0.1:$port/s?create=R1&stream=S&form=framed" <"$FRAMES"; kill %1' heka-nats heka-send nats-server
+[ -z "$NATS_CLIENT" ] || contender 'nats-py (Python)' '
+    port=$(free_port); nats_server $port
+    '"$NATS_CLIENT"' nats://127.0.0.1:$port write "$FRAMES"; kill %1' nats-server python3
 
 row 'messages from NATS JetStream, batches' '≥ 0.5 M/s'
 amount "$FRAMES_BYTES" "$LINES"
@@ -30,5 +36,7 @@ contender 'heka-nats --read' '
     heka-nats -r --no-follow "nats://127.0.0.1:$NATS_PORT/S?from=begin" >/dev/null' heka-nats nats-server
 contender 'heka-nats --read, durable' '
     heka-nats -r --no-follow "nats://127.0.0.1:$NATS_PORT/S?durable=d$BASHPID" >/dev/null' heka-nats nats-server
+[ -z "$NATS_CLIENT" ] || contender 'nats-py (Python)' '
+    '"$NATS_CLIENT"' nats://127.0.0.1:$NATS_PORT read' nats-server python3
 end_row
 [ -z "$server" ] || kill "$server"
