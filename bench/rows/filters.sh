@@ -24,11 +24,13 @@ row 'selecting messages by severity and payload (heka-decode -c -m)' '≥ 1 M/s;
 amount "$(stat -c %s "$LONG")" "$LINES"
 contender 'heka-decode -c -m' "heka-decode -c -m 'Severity == 6 && Payload =~ /GET/' \"\$LONG\" >/dev/null" heka-decode
 contender 'grep -c' 'grep -a -c GET "$LONG" >/dev/null || true'
+contender 'reading alone' 'floor read "$LONG"' floor
 contender 'lsb_heka_cat -c -m' "lsb_heka_cat -c -m \"Severity == 6 && Payload =~ 'GET'\" \"\$LONG\" >/dev/null" lsb_heka_cat
 
 row 'selecting messages by a Lua pattern (heka-decode -c -m)' '≥ 1 M/s; ≤ 0.2 × lsb_heka_cat -c -m'
 amount "$FRAMES_BYTES" "$LINES"
 contender 'heka-decode -c -m' "heka-decode -c -m 'Payload =~ \"orders/%d+\"' \"\$FRAMES\" >/dev/null" heka-decode
+contender 'reading alone' 'floor read "$FRAMES"' floor
 contender 'lsb_heka_cat -c -m' "lsb_heka_cat -c -m \"Payload =~ 'orders/%d+'\" \"\$FRAMES\" >/dev/null" lsb_heka_cat
 
 row 'encode | decode in one pipeline'

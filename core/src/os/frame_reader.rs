@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
 
-use crate::os::{Deadline, Ending, Input, Output, wait};
-use crate::record::{Damage, Found, More, Progress, Records, Splitter};
+use super::receive::{Flow, Receive, hand_over, hand_over_marks, hand_over_run};
+use crate::os::{Ending, Input, Output, wait};
+use crate::record::{Damage, Found, More, Progress, Splitter};
 use crate::report::{self, Stop};
+use crate::wire::Header;
 use crate::wire::framing::{FRAMING_SIZE, RECORD_SEPARATOR, Reason, UNIT_SEPARATOR};
-use crate::wire::{Frame, Header};
 
 /// The contents of a stream of unknown kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,45 +104,8 @@ pub struct FrameReader {
     damages: u64,
     strict: bool,
     follow: Option<Duration>,
-}
-
-/// The answer of a receiver after each frame: continue, or stop reading.
-pub type Flow = Result<ControlFlow<()>, Stop>;
-
-/// The receiver of a [`FrameReader`]. A closure receives only messages.
-pub trait Receive {
-    /// Receives a message.
-    ///
-    /// # Errors
-    /// Any error ends the reading.
-    fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow;
-
-    /// Receives the checkpoint of a mark.
-    ///
-    /// # Errors
-    /// Any error ends the reading.
-    fn mark(&mut self, _checkpoint: &[u8], _out: &mut Output) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    /// Called when the input is idle, to write pending output.
-    ///
-    /// # Errors
-    /// Any error ends the reading.
-    fn rest(&mut self, _out: &mut Output) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    /// Returns when to call [`Receive::rest`] again even if no input arrives.
-    fn due(&self) -> Deadline {
-        None
-    }
-}
-
-impl<F: FnMut(&Frame<'_>, &mut Output) -> Flow> Receive for F {
-    fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
-        self(frame, out)
-    }
+    /// Where the frames of a run end.
+    ends: Vec<usize>,
 }
 
 impl FrameReader {
@@ -156,6 +120,7 @@ impl FrameReader {
             damages: 0,
             strict: false,
             follow: None,
+            ends: Vec::new(),
         }
     }
 
@@ -274,6 +239,10 @@ impl FrameReader {
         let name = self.input.name();
         let mut records = self.splitter.records(self.input.data(), &mut self.progress, more);
         let flow = loop {
+            match hand_over_run(&mut records, &mut self.ends, out, receive) {
+                Ok(ControlFlow::Continue(())) => {}
+                flow => break flow,
+            }
             match records.next() {
                 // Large enough to be processed in place.
                 Some(Found::Frame(ref frame)) => match hand_over(frame, out, receive) {
@@ -317,32 +286,6 @@ impl FrameReader {
             }
         }
     }
-}
-
-/// Passes on a message, or the checkpoint of a mark.
-#[inline]
-fn hand_over(frame: &Frame<'_>, out: &mut Output, receive: &mut impl Receive) -> Flow {
-    if !frame.is_signal() {
-        return receive.message(frame, out);
-    }
-    if let Some(checkpoint) = frame.mark() {
-        receive.mark(checkpoint, out)?;
-    }
-    Ok(ControlFlow::Continue(()))
-}
-
-/// Passes on the checkpoints of the marks after the last message, which may be its own.
-fn hand_over_marks(
-    records: &mut Records<'_, '_>,
-    out: &mut Output,
-    receive: &mut impl Receive,
-) -> Flow {
-    while let Some(Found::Frame(ref frame)) = records.next()
-        && frame.is_signal()
-    {
-        let _flow = hand_over(frame, out, receive)?;
-    }
-    Ok(ControlFlow::Break(()))
 }
 
 /// The result of reading.

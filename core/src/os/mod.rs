@@ -25,6 +25,7 @@ mod output;
 mod packed_record;
 mod private;
 pub mod pulse;
+mod receive;
 pub mod reporter;
 pub mod signal;
 mod splice;
@@ -38,7 +39,7 @@ pub use compressed::unpacked;
 pub use directory::{read_file, sync_name};
 pub use drain::drain;
 pub use file_sink::{FileSink, Rotation};
-pub use frame_reader::{Flow, FrameReader, Kind, Receive, detect, frames_ending};
+pub use frame_reader::{FrameReader, Kind, detect, frames_ending};
 pub use input::Input;
 pub use metrics_file::MetricsFile;
 pub use notify::Notify;
@@ -49,5 +50,6 @@ pub use packed_record::unpack_record;
 pub use private::{
     Exposed, PrivateDir, Replacement, SecretBytes, is_named, read_secret, target_of,
 };
+pub use receive::{Flow, Receive};
 pub use torn_end::Ending;
 pub use wait::{Deadline, Wanted, serve_signals, wait, wait_at_the_end, wait_for};

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 
-use heka_tests::{Signal, Tool, eventually, scratch, vector};
+use heka_tests::{Signal, Tool, eventually, scratch, sh, vector};
 
 fn frames(text: &str) -> Vec<u8> {
     Tool::new("heka-encode").stdin(text).run().succeeds().stdout.clone()
@@ -80,4 +80,40 @@ fn frames_cut_out_of_a_large_stream_are_the_same_in_a_pipe_and_from_a_file() {
 fn no_messages_are_not_waited_for() {
     let decode = Tool::new("heka-decode").args(["-n", "0"]).stdin_open().spawn();
     decode.finish().succeeds().stdout_is("");
+}
+
+#[test]
+fn messages_that_nobody_looks_at_come_out_as_all_others_do() {
+    let folder = scratch();
+    let dir = folder.path();
+    let lines = |numbers: std::ops::Range<u32>| -> String {
+        numbers.map(|number| format!("{number}\n")).collect()
+    };
+    fs::write(dir.join("app.log"), lines(0..100)).expect("write");
+    // Messages with positions, and marks of those that were left out.
+    let line = "heka-tail --no-follow --resume pos app.log | heka-decode -o heka -m 'Payload =~ /[2468]$/'";
+    let with_positions = sh(line).dir(dir).run().succeeds().stdout.clone();
+    let (many, few) = (frames(&lines(100..700)), frames(&lines(700..710)));
+    let stream = [&many[..], &with_positions, b"garbage", &few, &many, &few[..30]].concat();
+    fs::write(dir.join("stream"), stream).expect("write");
+    let run = |args: &[&str]| Tool::new("heka-decode").args(args).arg("stream").dir(dir).run();
+    for args in [
+        &["-c"][..],
+        &["-o", "heka"],
+        &["-c", "-n", "333"],
+        &["-o", "heka", "-n", "605"],
+        &["-o", "heka", "--last", "7"],
+        &["-c", "--dedup", "10000"],
+        &["-o", "heka", "--write", "out", "--commit", "done"],
+    ] {
+        let mut outcomes = Vec::new();
+        for matcher in [&[][..], &["-m", "TRUE"]] {
+            let outcome = run(&[args, matcher].concat());
+            let written = ["out", "done"].map(|file| fs::read(dir.join(file)).ok());
+            ["out", "done"].iter().for_each(|file| drop(fs::remove_file(dir.join(file))));
+            outcomes.push((outcome.stdout.clone(), outcome.err(), outcome.status.code(), written));
+        }
+        assert_eq!(outcomes[0], outcomes[1], "{args:?}");
+        assert!(!outcomes[0].0.is_empty() || outcomes[0].3[0].is_some(), "{args:?}");
+    }
 }

@@ -40,6 +40,13 @@ impl Positions {
         }
     }
 
+    /// Records that `count` messages without positions were written.
+    pub(crate) fn pass(&mut self, count: u64) {
+        if let Self::Committed(commit) = self {
+            commit.pass(count);
+        }
+    }
+
     /// Whether positions are due to be written even though the input is not idle.
     #[inline]
     pub(crate) fn are_due(&mut self) -> bool {

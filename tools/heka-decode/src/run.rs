@@ -227,6 +227,19 @@ impl Decoder<'_> {
         }
         let is_written = is_taken && !self.writer.is_delaying();
         self.positions.receive(frame.header.checkpoint, is_written);
+        self.go_on(out)
+    }
+
+    /// Takes the frames of `count` messages without positions.
+    fn receive_run(&mut self, frames: &[u8], count: u64, out: &mut Output) -> Flow {
+        self.selection.pass(count);
+        self.writer.take_frames(frames, count, out)?;
+        self.positions.pass(count);
+        self.go_on(out)
+    }
+
+    #[inline]
+    fn go_on(&mut self, out: &mut Output) -> Flow {
         if self.positions.are_due() {
             self.say_positions_in_order(out)?;
         }
@@ -258,6 +271,19 @@ impl Receive for From<'_, '_> {
     #[inline]
     fn message(&mut self, frame: &Frame<'_>, out: &mut Output) -> Flow {
         self.decoder.receive(self.file, frame, out)
+    }
+
+    #[inline]
+    fn run_limit(&self, out: &Output) -> u64 {
+        if self.decoder.writer.takes_frames(out) {
+            self.decoder.selection.unconditional()
+        } else {
+            0
+        }
+    }
+
+    fn run(&mut self, frames: &[u8], count: u64, out: &mut Output) -> Flow {
+        self.decoder.receive_run(frames, count, out)
     }
 
     fn mark(&mut self, checkpoint: &[u8], out: &mut Output) -> Result<(), Stop> {

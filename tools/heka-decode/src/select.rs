@@ -98,6 +98,23 @@ impl<'a> Selection<'a> {
         }
     }
 
+    /// Returns the number of messages that are still wanted whatever they contain; 0 if that
+    /// depends on the message.
+    pub(crate) fn unconditional(&self) -> u64 {
+        let is_unconditional = !self.verifier.is_active()
+            && self.matcher.is_none()
+            && self.recent.is_none()
+            && self.since.is_none()
+            && self.until.is_none()
+            && self.sample == 1;
+        if is_unconditional { self.left } else { 0 }
+    }
+
+    /// Records that `count` messages were taken without being parsed.
+    pub(crate) fn pass(&mut self, count: u64) {
+        self.left -= count;
+    }
+
     /// Whether no more messages are wanted.
     #[inline]
     pub(crate) fn is_complete(&self) -> bool {

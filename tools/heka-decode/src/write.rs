@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use heka_core::codec::Encoder;
+use heka_core::codec::{Encoder, Form};
 use heka_core::os::Output;
 use heka_core::report::{self, Stop, stats};
 use heka_core::wire::{Frame, Header, MessageView, put_frame};
@@ -122,6 +122,24 @@ impl Writer {
             return Ok(());
         }
         self.write(frame, out)
+    }
+
+    /// Whether frames are counted or written as they are.
+    pub(crate) fn takes_frames(&self, out: &Output) -> bool {
+        let is_plain = self.encoder.form() == Form::Heka && !out.writes_every_record();
+        self.last.is_none() && self.sorter.is_none() && (self.count || is_plain)
+    }
+
+    /// Takes the frames of `count` messages, if [`Writer::takes_frames`].
+    pub(crate) fn take_frames(
+        &mut self,
+        frames: &[u8],
+        count: u64,
+        out: &mut Output,
+    ) -> Result<(), Stop> {
+        self.taken += count;
+        stats::MESSAGES.add(count);
+        if self.count { Ok(()) } else { out.put_records(frames) }
     }
 
     fn write(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Stop> {

@@ -62,6 +62,12 @@ impl Class {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
     }
 
+    /// The byte that it stands for, if it is one only.
+    pub(super) fn only(&self) -> Option<u8> {
+        let count: u32 = self.0.iter().map(|bits| bits.count_ones()).sum();
+        if count == 1 { (0..=255).find(|&byte| self.has(byte)) } else { None }
+    }
+
     pub(super) fn union(mut self, other: Self) -> Self {
         self.0.iter_mut().zip(other.0).for_each(|(bits, more)| *bits |= more);
         self

@@ -11,20 +11,33 @@ mod syntax;
 
 use memchr::memmem;
 
-use self::item::{Balance, Item};
+use self::item::{Balance, Item, Repeat};
 use self::search::Search;
 use self::syntax::Syntax;
 
 /// Maximum number of items in a pattern.
 const MAX_ITEMS: usize = 255;
 
+/// The items of a pattern.
+#[derive(Clone, Debug)]
+pub(super) struct Items {
+    items: Vec<Item>,
+    balances: Vec<Balance>,
+    /// The bytes that every match begins with.
+    prefix: Option<memmem::Finder<'static>>,
+    /// Whether a match begins at the start of the text.
+    at_start: bool,
+    /// Whether it ends at the end of the text.
+    at_end: bool,
+}
+
 /// A compiled pattern.
 #[derive(Clone, Debug)]
 pub(super) enum Pattern {
     /// A literal.
     Plain(Box<memmem::Finder<'static>>),
-    /// Items, optionally anchored at the start or the end of the text.
-    Items { items: Vec<Item>, balances: Vec<Balance>, at_start: bool, at_end: bool },
+    /// Items.
+    Items(Box<Items>),
     /// A malformed pattern matches nothing, as in Lua but without the error.
     Never,
 }
@@ -59,7 +72,8 @@ impl Pattern {
             _ => None,
         };
         let balances = items.iter().enumerate().filter_map(balance).collect();
-        Ok(Self::Items { items, balances, at_start, at_end })
+        let prefix = prefix_of(&items).map(|bytes| memmem::Finder::new(&bytes).into_owned());
+        Ok(Self::Items(Box::new(Items { items, balances, prefix, at_start, at_end })))
     }
 
     /// Returns the equivalent regular expression over bytes, if there is one.
@@ -70,7 +84,8 @@ impl Pattern {
             Self::Plain(finder) => {
                 finder.needle().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
             }
-            Self::Items { items, at_start, at_end, .. } => {
+            Self::Items(of) => {
+                let Items { items, at_start, at_end, .. } = &**of;
                 text += if *at_start { "^" } else { "" };
                 for item in items {
                     let Item::Byte(class, repeat) = item else { return None };
@@ -89,11 +104,19 @@ impl Pattern {
         match self {
             Self::Never => false,
             Self::Plain(finder) => finder.find(text).is_some(),
-            Self::Items { items, balances, at_start, at_end } => {
-                Search { items, balances, text, at_end: *at_end }.run(!at_start)
-            }
+            Self::Items(items) => Search { pattern: items, text }.run(),
         }
     }
+}
+
+/// The bytes that every match of these items begins with.
+fn prefix_of(items: &[Item]) -> Option<Vec<u8>> {
+    let byte = |item: &Item| match item {
+        Item::Byte(class, Repeat::Once) => class.only(),
+        _ => None,
+    };
+    let bytes: Vec<u8> = items.iter().map_while(byte).collect();
+    Some(bytes).filter(|bytes| !bytes.is_empty())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use super::Items;
 use super::item::{Balance, Item, Repeat};
 
 /// The open brackets of one `%b`: for each, whether the pattern waits for its end.
@@ -55,22 +56,21 @@ fn has(active: &Active, index: usize) -> bool {
 
 /// One search in one text.
 pub(super) struct Search<'a> {
-    pub(super) items: &'a [Item],
-    pub(super) balances: &'a [Balance],
+    pub(super) pattern: &'a Items,
     pub(super) text: &'a [u8],
-    pub(super) at_end: bool,
 }
 
 impl Search<'_> {
-    /// Follows the pattern from the start of the text and, with `anywhere`, from every later
-    /// position too.
-    pub(super) fn run(&self, anywhere: bool) -> bool {
-        if self.balances.is_empty() {
+    /// Follows the pattern from the start of the text and, unless it is anchored there, from every
+    /// later position too.
+    pub(super) fn run(&self) -> bool {
+        let (anywhere, count) = (!self.pattern.at_start, self.pattern.balances.len());
+        if count == 0 {
             return self.follow(anywhere, &mut []);
         }
         OPEN.with_borrow_mut(|open| {
-            open.resize_with(open.len().max(self.balances.len()), Open::default);
-            self.follow(anywhere, open.get_mut(..self.balances.len()).unwrap_or_default())
+            open.resize_with(open.len().max(count), Open::default);
+            self.follow(anywhere, open.get_mut(..count).unwrap_or_default())
         })
     }
 
@@ -96,7 +96,7 @@ impl Search<'_> {
                 return true;
             }
             if let Some(&byte) = self.text.get(position) {
-                for (balance, open) in self.balances.iter().zip(open.iter_mut()) {
+                for (balance, open) in self.pattern.balances.iter().zip(open.iter_mut()) {
                     if open.advance(*balance, byte, has(&active, balance.item)) {
                         set(&mut next, balance.item + 1);
                     }
@@ -108,11 +108,14 @@ impl Search<'_> {
         false
     }
 
-    /// Returns the distance from `position` to a byte that can begin the first item; 0 if that
-    /// cannot be determined simply.
+    /// Returns the distance from `position` to where a match can begin; 0 if that cannot be
+    /// determined simply.
     fn distance_to_start(&self, position: usize) -> Option<usize> {
         let rest = self.text.get(position..)?;
-        match self.items.first() {
+        if let Some(prefix) = &self.pattern.prefix {
+            return prefix.find(rest);
+        }
+        match self.pattern.items.first() {
             Some(Item::Byte(class, Repeat::Once | Repeat::Some)) => {
                 rest.iter().position(|&byte| class.has(byte))
             }
@@ -127,8 +130,8 @@ impl Search<'_> {
         let mut index = 0;
         while let Some(found) = next_set(active, index) {
             index = found + 1;
-            let Some(item) = self.items.get(found) else {
-                if !self.at_end || byte.is_none() {
+            let Some(item) = self.pattern.items.get(found) else {
+                if !self.pattern.at_end || byte.is_none() {
                     return true;
                 }
                 continue;
