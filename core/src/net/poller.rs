@@ -75,7 +75,7 @@ impl Poller {
     /// Adds a descriptor.
     ///
     /// # Errors
-    /// Any error of epoll_ctl(2): regular files cannot be waited for.
+    /// Any error of `epoll_ctl(2)`: regular files cannot be waited for.
     pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> nix::Result<()> {
         self.epoll.add(fd, EpollEvent::new(interest.flags(), token))
     }
@@ -84,7 +84,7 @@ impl Poller {
     /// ready until a call would block.
     ///
     /// # Errors
-    /// Any error of epoll_ctl(2).
+    /// Any error of `epoll_ctl(2)`.
     pub fn add_edges(&self, fd: impl AsFd, token: u64) -> nix::Result<()> {
         let both = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP;
         self.epoll.add(fd, EpollEvent::new(both | EpollFlags::EPOLLET, token))
@@ -93,7 +93,7 @@ impl Poller {
     /// Changes the events to wait for.
     ///
     /// # Errors
-    /// Any error of epoll_ctl(2).
+    /// Any error of `epoll_ctl(2)`.
     pub fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> nix::Result<()> {
         self.epoll.modify(fd, &mut EpollEvent::new(interest.flags(), token))
     }
@@ -102,7 +102,7 @@ impl Poller {
     /// not in the set, and not even hang-ups are reported.
     ///
     /// # Errors
-    /// Any error of epoll_ctl(2).
+    /// Any error of `epoll_ctl(2)`.
     pub fn change(
         &self,
         fd: impl AsFd,
@@ -121,7 +121,7 @@ impl Poller {
     /// Removes a descriptor.
     ///
     /// # Errors
-    /// Any error of epoll_ctl(2).
+    /// Any error of `epoll_ctl(2)`.
     pub fn remove(&self, fd: impl AsFd) -> nix::Result<()> {
         self.epoll.delete(fd)
     }
