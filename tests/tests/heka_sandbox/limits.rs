@@ -277,9 +277,22 @@ fn a_plugin_that_will_not_end_is_given_ten_seconds() {
     assert!(begin.elapsed() > Duration::from_secs(9), "{:?}", begin.elapsed());
 }
 
-/// A plugin that sleeps in a call of C code ends soon, in order if the call lets it.
+/// How long a plugin that sleeps in a call of C code takes to end after one Ctrl-C, and what it said.
+fn end_asleep(source: &str) -> (Duration, Outcome) {
+    let dir = heka_tests::scratch();
+    std::fs::write(dir.path().join("p.lua"), source).unwrap();
+    let tool = Tool::new("heka-sandbox").dir(dir.path());
+    let tool = tool.args(["p.lua", "-o", "payload", "--instruction-limit", "0"]).spawn();
+    tool.wait_stdout("asleep", |out| out.starts_with(b"reading\n"));
+    let since = Instant::now();
+    tool.signal(Signal::SIGINT);
+    let outcome = tool.finish();
+    (since.elapsed(), outcome)
+}
+
+/// It ends soon, in order if the call lets it.
 #[test]
-fn a_signal_interrupts_a_call_that_sleeps() {
+fn one_signal_ends_a_call_that_sleeps_within_300_ms() {
     for (source, is_told) in [
         // The read ends with an error, behind which the plugin goes on.
         (
@@ -295,19 +308,24 @@ fn a_signal_interrupts_a_call_that_sleeps() {
           while true do lines:read('*a') end end",
             false,
         ),
+        (
+            "local io = require 'io' local lines = io.popen('exec sleep 60 2>&-'):lines()\n\
+          function process_message() inject_message({Payload = 'reading'}) lines() return 0 end",
+            false,
+        ),
     ] {
-        let dir = heka_tests::scratch();
-        std::fs::write(dir.path().join("p.lua"), source).unwrap();
-        let tool = Tool::new("heka-sandbox").dir(dir.path());
-        let tool = tool.args(["p.lua", "-o", "payload", "--instruction-limit", "0"]).spawn();
-        tool.wait_stdout_is("reading\n");
-        let since = Instant::now();
-        tool.signal(Signal::SIGTERM);
-        let outcome = tool.finish();
-        outcome.killed_by(Signal::SIGTERM);
-        assert_eq!(outcome.out().contains("interrupted"), is_told, "{source}");
-        // Without the interruption it takes ten seconds.
-        assert!(since.elapsed() < Duration::from_secs(5), "{source}");
+        // A machine that is busy with other things may be late, but not each time.
+        let mut best = Duration::MAX;
+        for _ in 0..10 {
+            let (time, outcome) = end_asleep(source);
+            outcome.killed_by(Signal::SIGINT);
+            assert_eq!(outcome.out().contains("interrupted"), is_told, "{source}");
+            best = best.min(time);
+            if best < Duration::from_millis(300) {
+                break;
+            }
+        }
+        assert!(best < Duration::from_millis(300), "{best:?}: {source}");
     }
 }
 

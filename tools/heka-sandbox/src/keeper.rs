@@ -28,7 +28,7 @@ const SAVE_PERIOD: Duration = Duration::from_secs(1);
 /// Time for a plugin to end after it was asked to.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Interval of checks after a signal.
-const SHORT_TICK: Duration = Duration::from_millis(50);
+const SHORT_TICK: Duration = Duration::from_millis(30);
 /// Number of times that a sleeping call is interrupted before the process ends.
 const INTERRUPTS: u32 = 2;
 /// Time for a plugin to end after it was forced to.
