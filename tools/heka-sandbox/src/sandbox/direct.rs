@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Fast paths for the three calls that a plugin makes for each message of a stream, bypassing mlua:
-//! `find_message(file)` that finds a message at once, `read_message(name)` and
-//! `inject_message(reader)`.
+//! Fast paths for the calls that a plugin makes for each message, bypassing mlua: `find_message(file)`
+//! that finds a message at once, `read_message(name)`, `inject_message(reader)` and
+//! `inject_message(table)`.
 //!
 //! Each is tried first and leaves unusual cases, including mistakes, to the function behind it
 //! ([`gate`]). mlua creates references to the arguments and results of a call, and checks the type
@@ -24,9 +24,11 @@ use super::Context;
 use super::limits::Limits;
 use super::push::push;
 use super::raise::gate;
-use super::read::{FieldValue, Part, part};
+use super::read::FieldValue;
 use super::reader::StreamReader;
-use crate::host::answer;
+use super::stack::{Item, Stack};
+use super::usual;
+use crate::host::{Checkpoint, answer};
 
 /// A fast path; returns the number of results.
 type Direct = unsafe fn(*mut ffi::lua_State, &Context) -> Option<c_int>;
@@ -55,8 +57,10 @@ impl Current {
     }
 }
 
-/// Upvalue of the context; the others are those of [`gate`].
+/// Upvalue of the context; those before it are those of [`gate`].
 const CONTEXT: c_int = 3;
+/// Upvalue of the list of names.
+const NAMES: c_int = 4;
 
 macro_rules! direct {
     ($name:ident, $direct:ident) => {
@@ -77,7 +81,11 @@ unsafe fn call(state: *mut ffi::lua_State, direct: Direct) -> c_int {
     unsafe {
         let context = ffi::lua_touserdata(state, ffi::lua_upvalueindex(CONTEXT));
         let context = &*context.cast::<Context>();
-        let Some(count) = direct(state, context) else { return gate(state) };
+        let top = ffi::lua_gettop(state);
+        let Some(count) = direct(state, context) else {
+            ffi::lua_settop(state, top);
+            return gate(state);
+        };
         let limits: &Limits = &context.limits;
         match limits.stopped() {
             Some(text) => ffi::luaL_error(state, text.as_ptr()),
@@ -127,16 +135,14 @@ unsafe fn read(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
         let name = std::slice::from_raw_parts(name.cast::<u8>(), len);
         let value = {
             let current = context.current.borrow();
-            let reader = current.at(address(state, 1)?)?.try_borrow().ok()?;
-            match part(reader.message()?, reader.is_decoded(), name, (0, 0))? {
-                Part::Nothing => None,
-                Part::Value(FieldValue::Text(text)) => {
-                    Some(FieldValue::Text(std::slice::from_raw_parts(text.as_ptr(), text.len())))
+            let mut reader = current.at(address(state, 1)?)?.try_borrow_mut().ok()?;
+            reader.part(name)?.map(|value| match value {
+                FieldValue::Text(text) => {
+                    FieldValue::Text(std::slice::from_raw_parts(text.as_ptr(), text.len()))
                 }
-                Part::Value(FieldValue::Number(number)) => Some(FieldValue::Number(number)),
-                Part::Value(FieldValue::Bool(bool)) => Some(FieldValue::Bool(bool)),
-                Part::Frame(_) => return None,
-            }
+                FieldValue::Number(number) => FieldValue::Number(number),
+                FieldValue::Bool(bool) => FieldValue::Bool(bool),
+            })
         };
         match value {
             Some(value) => push(state, value),
@@ -147,24 +153,75 @@ unsafe fn read(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
 }
 
 unsafe fn inject(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
+    // SAFETY: as in `find`; nothing is borrowed any longer when an error is raised.
+    unsafe {
+        let answer = match ffi::lua_type(state, 1) {
+            ffi::LUA_TTABLE => inject_table(state, context)?,
+            _ => inject_reader(state, context)?,
+        };
+        match answer {
+            answer::TAKEN => {}
+            answer::BAD_CHECKPOINT => {
+                ffi::luaL_error(state, c"inject_message() failed: checkpoint update".as_ptr());
+            }
+            refused => {
+                let text = c"inject_message() failed: rejected by the callback rv: %d";
+                ffi::luaL_error(state, text.as_ptr(), refused);
+            }
+        }
+        Some(0)
+    }
+}
+
+unsafe fn inject_reader(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
     // SAFETY: as in `find`.
-    let answer = unsafe {
+    unsafe {
         if ffi::lua_gettop(state) != 1 {
             return None;
         }
         let current = context.current.borrow();
         let reader = current.at(address(state, 1)?)?.try_borrow().ok()?;
-        let message = reader.message()?;
-        let answer = context.host.borrow_mut().inject(Some(message), None);
-        if answer == answer::TAKEN {
-            context.counts.count(message);
-        }
-        answer
-    };
-    if answer != answer::TAKEN {
-        let text = c"inject_message() failed: rejected by the callback rv: %d";
-        // SAFETY: nothing is borrowed any longer.
-        unsafe { ffi::luaL_error(state, text.as_ptr(), answer) };
+        Some(send(context, reader.message()?, None))
     }
-    Some(0)
+}
+
+unsafe fn inject_table(state: *mut ffi::lua_State, context: &Context) -> Option<c_int> {
+    // SAFETY: as in `find`. Nothing but setting the defaults can raise an error, nothing is borrowed
+    // then, and nothing that Lua does meanwhile runs anything of the plugin.
+    unsafe {
+        let top = ffi::lua_gettop(state);
+        let names = ffi::lua_upvalueindex(NAMES);
+        let missing = {
+            let stack = Stack::new(state, names);
+            if top > 2 || stack.argument(1) != Item::Table(1) {
+                return None;
+            }
+            let (Item::Nil | Item::Text(_) | Item::Number(_)) = stack.argument(2) else {
+                return None;
+            };
+            let mut scratch = context.scratch.try_borrow_mut().ok()?;
+            usual::put_message(&stack, 1, &context.settings, &mut scratch)?
+        };
+        ffi::lua_settop(state, top);
+        for (name, _) in missing.into_iter().filter(|(_, is_missing)| *is_missing) {
+            ffi::lua_rawgeti_(state, names, name);
+            ffi::lua_rawgeti_(state, names, usual::name::DEFAULT + name);
+            ffi::lua_rawset(state, 1);
+        }
+        let checkpoint = match Stack::new(state, names).argument(2) {
+            Item::Number(number) if !number.is_nan() => Some(Checkpoint::Number(number)),
+            Item::Text(text) => Some(Checkpoint::Text(text.to_vec())),
+            _ => None,
+        };
+        let scratch = context.scratch.borrow();
+        Some(send(context, &scratch.message, checkpoint.as_ref()))
+    }
+}
+
+fn send(context: &Context, message: &[u8], checkpoint: Option<&Checkpoint>) -> c_int {
+    let answer = context.host.borrow_mut().inject(Some(message), checkpoint);
+    if answer == answer::TAKEN {
+        context.counts.count(message);
+    }
+    answer
 }

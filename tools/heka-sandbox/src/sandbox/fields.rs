@@ -7,18 +7,18 @@
 
 use std::borrow::Cow;
 
-use heka_core::os::clock;
-use heka_core::wire::varint::{put_bytes, put_int64, put_tag, put_varint, wire_type};
+use heka_core::wire::varint::{put_bytes, put_int64, put_tag};
 use mlua::{AnyUserData, Lua, LuaString, Table, Value};
 
 use super::raise::{Raise, type_name};
-use super::values::{Values, double, integer, parse_uuid};
+use super::usual::name;
+use super::values::{
+    Kind, Values, double, integer, limit, number_member, parse_uuid, put_identity, put_scalar,
+};
 use super::{Settings, native};
 
 /// Maximum nesting of `{value = {value = …}}`.
 const MAX_DEPTH: usize = 100;
-/// Maximum length of a message in bytes if `output_limit` is 0.
-const NO_LIMIT: usize = 1 << 30;
 
 /// Strings looked up in every message, created once, and the values of missing headers.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct Words {
     default_logger: Value,
     default_hostname: Value,
     default_pid: Value,
+    /// The same by the numbers of [`name`].
+    pub(super) list: Table,
 }
 
 impl Words {
@@ -45,6 +47,14 @@ impl Words {
             Some(text) => lua.create_string(text).map(Value::String),
             None => Ok(Value::Nil),
         };
+        let list = lua.create_sequence_from(name::ALL)?;
+        for (name, default) in [
+            (name::LOGGER, text(&settings.logger)?),
+            (name::PID, settings.pid.map_or(Value::Nil, Value::Number)),
+            (name::HOSTNAME, text(&settings.hostname)?),
+        ] {
+            list.raw_set(name::DEFAULT + name, default)?;
+        }
         Ok(Self {
             uuid: lua.create_string("Uuid")?,
             timestamp: lua.create_string("Timestamp")?,
@@ -59,6 +69,7 @@ impl Words {
             default_logger: text(&settings.logger)?,
             default_hostname: text(&settings.hostname)?,
             default_pid: settings.pid.map_or(Value::Nil, Value::Number),
+            list,
         })
     }
 }
@@ -70,7 +81,10 @@ pub(super) struct Scratch {
     pub(super) message: Vec<u8>,
     /// The time of the message being decoded, which a Lua number represents only approximately.
     pub(super) timestamp: Option<i64>,
-    field: Vec<u8>,
+    /// A field.
+    pub(super) field: Vec<u8>,
+    /// Its values, if they are several numbers.
+    pub(super) packed: Vec<u8>,
 }
 
 /// Encodes the message in `table`. Missing headers are set in the table too.
@@ -81,12 +95,11 @@ pub(super) fn put_message(
     scratch: &mut Scratch,
     table: &Table,
 ) -> Result<(), Raise> {
-    let limit = if settings.output_limit == 0 { NO_LIMIT } else { settings.output_limit };
     scratch.message.clear();
     scratch.field.clear();
     let exact = scratch.timestamp;
-    let Scratch { message: out, field, .. } = scratch;
-    let mut message = Encoder { lua, out, limit, field };
+    let Scratch { message: out, field, packed, .. } = scratch;
+    let mut message = Encoder { lua, out, limit: limit(settings), field, packed };
     message.put_identity(settings, words, table, exact)?;
     message.put_text(3, &table.get(&words.type_)?)?;
     let restricted = settings.restricted_headers;
@@ -131,6 +144,7 @@ struct Encoder<'a> {
     limit: usize,
     /// The field being encoded.
     field: &'a mut Vec<u8>,
+    packed: &'a mut Vec<u8>,
 }
 
 /// The attributes of a field's value.
@@ -164,13 +178,7 @@ impl Encoder<'_> {
             }
             timestamp = self.number(&table.get(&words.timestamp)?);
         }
-        put_bytes(self.out, 1, &uuid.unwrap_or_else(clock::random_uuid));
-        let time = timestamp.map_or_else(clock::now_ns, |timestamp| {
-            #[expect(clippy::cast_precision_loss, reason = "as the plugin sees it")]
-            let is_same = |exact: &i64| *exact as f64 == timestamp;
-            exact.filter(is_same).unwrap_or_else(|| integer(timestamp))
-        });
-        put_int64(self.out, 2, time);
+        put_identity(self.out, uuid, timestamp, exact);
         Ok(())
     }
 
@@ -317,15 +325,14 @@ impl Encoder<'_> {
                 return Err(failed("array has mixed types"));
             }
         }
-        let declared = shape.value_type.filter(|&value_type| value_type != -1);
-        let (kind, allowed, value_type) = match first {
-            Value::String(_) => ("string", [0, 1], declared.unwrap_or(0)),
-            Value::Boolean(_) => ("boolean", [4, 4], declared.unwrap_or(4)),
-            _ => ("numeric", [2, 3], declared.unwrap_or(3)),
+        let kind = match first {
+            Value::String(_) => Kind::Text,
+            Value::Boolean(_) => Kind::Bool,
+            _ => Kind::Number,
         };
-        if !allowed.contains(&value_type) {
-            return Err(failed(format_args!("invalid {kind} value_type: {value_type}")));
-        }
+        let value_type = kind.value_type(shape.value_type).map_err(|value_type| {
+            failed(format_args!("invalid {} value_type: {value_type}", kind.word()))
+        })?;
         if value_type != 0 {
             put_int64(self.field, 2, value_type);
         }
@@ -349,32 +356,20 @@ impl Encoder<'_> {
 
     /// Writes a single value, or several as packed.
     fn put_numbers(&mut self, values: &Values<'_>, value_type: i64) -> Result<(), Raise> {
-        let (number, wire) = match value_type {
-            2 => (6, wire_type::VARINT),
-            3 => (7, wire_type::FIXED64),
-            _ => (8, wire_type::VARINT),
-        };
+        let (number, wire) = number_member(value_type);
         if values.len() == 1 {
             put_tag(self.field, number, wire);
-            put_number(self.field, value_type, &values.get(1)?);
+            put_scalar(self.field, value_type, double(&values.get(1)?));
             return Ok(());
         }
-        let mut packed = Vec::new();
+        self.packed.clear();
         for index in 1..=values.len() {
-            put_number(&mut packed, value_type, &values.get(index)?);
-            if packed.len() > self.limit {
+            put_scalar(self.packed, value_type, double(&values.get(index)?));
+            if self.packed.len() > self.limit {
                 return Err(failed("exceeded output_limit"));
             }
         }
-        put_bytes(self.field, number, &packed);
+        put_bytes(self.field, number, self.packed);
         Ok(())
-    }
-}
-
-fn put_number(out: &mut Vec<u8>, value_type: i64, value: &Value) {
-    match value_type {
-        2 => put_varint(out, integer(double(value)).cast_unsigned()),
-        3 => out.extend_from_slice(&double(value).to_le_bytes()),
-        _ => out.push(u8::from(*value == Value::Boolean(true))),
     }
 }

@@ -14,6 +14,7 @@ mod environment;
 mod fields;
 mod file;
 mod functions;
+mod index;
 mod inject;
 mod limits;
 mod native;
@@ -26,11 +27,13 @@ mod reader;
 mod replay;
 mod require;
 mod settings;
+mod stack;
 mod stream;
 mod strict;
 #[cfg(test)]
 mod tests;
 mod text;
+mod usual;
 mod values;
 
 use std::cell::{Cell, OnceCell, RefCell};

@@ -76,7 +76,7 @@ pub(crate) fn function(
     limits: &Arc<Limits>,
     body: impl Fn(&Lua, MultiValue) -> Result<MultiValue, Raise> + 'static,
 ) -> mlua::Result<Function> {
-    closure(lua, limits, std::ptr::null(), gate, body)
+    closure(lua, limits, None, gate, body)
 }
 
 /// Like [`function`], preceded by one of the functions in [`super::direct`].
@@ -86,13 +86,13 @@ pub(super) fn direct_function(
     direct: ffi::lua_CFunction,
     body: impl Fn(&Lua, MultiValue) -> Result<MultiValue, Raise> + 'static,
 ) -> mlua::Result<Function> {
-    closure(lua, &context.limits, Rc::as_ptr(context), direct, body)
+    closure(lua, &context.limits, Some(context), direct, body)
 }
 
 fn closure(
     lua: &Lua,
     limits: &Arc<Limits>,
-    context: *const Context,
+    context: Option<&Rc<Context>>,
     entry: ffi::lua_CFunction,
     body: impl Fn(&Lua, MultiValue) -> Result<MultiValue, Raise> + 'static,
 ) -> mlua::Result<Function> {
@@ -105,16 +105,20 @@ fn closure(
         Ok(values)
     })?;
     let limits = LightUserData(Arc::as_ptr(limits).cast_mut().cast());
+    let names = context.map_or(Value::Nil, |context| Value::Table(context.words.list.clone()));
+    let context = context.map_or(std::ptr::null(), Rc::as_ptr);
     let context = LightUserData(context.cast_mut().cast());
     #[expect(
         unsafe_code,
         clippy::multiple_unsafe_ops_per_block,
         reason = "mlua has no closures of plain C functions"
     )]
-    // SAFETY: the three pushed values are the upvalues that `gate` and the fast path expect; the
+    // SAFETY: the four pushed values are the upvalues that `gate` and the fast path expect; the
     // pointers stay valid because the sandbox keeps its context longer than its Lua state.
     unsafe {
-        lua.exec_raw((body, limits, context), |state| ffi::lua_pushcclosure(state, entry, 3))
+        lua.exec_raw((body, limits, context, names), |state| {
+            ffi::lua_pushcclosure(state, entry, 4);
+        })
     }
 }
 

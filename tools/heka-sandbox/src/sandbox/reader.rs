@@ -9,7 +9,9 @@ use mlua::{AnyUserData, Lua, MultiValue, Table, UserDataFields as _, UserDataReg
 
 use super::direct::Current;
 use super::functions::one;
+use super::index::Index;
 use super::raise::{Raise, type_name};
+use super::read::FieldValue;
 use super::stream::{Find, StreamBuffer};
 use super::{Context, direct, file::LuaFile, read, strict, table_of};
 
@@ -44,6 +46,8 @@ pub(super) struct StreamReader {
     buffer: StreamBuffer,
     /// Whether the current message was verified to be one.
     decoded: bool,
+    /// Where its parts are.
+    index: Index,
     /// The file last read from.
     file: Option<LuaFile>,
     /// The result of a search in the buffer before more was read.
@@ -77,9 +81,12 @@ impl StreamReader {
         self.buffer.message()
     }
 
-    /// Whether it was verified to be one.
-    pub(super) fn is_decoded(&self) -> bool {
-        self.decoded
+    /// A part of a verified message. `None` if this fast path does not have it.
+    pub(super) fn part(&mut self, name: &[u8]) -> Option<Option<FieldValue<'_>>> {
+        if !self.decoded {
+            return None;
+        }
+        self.index.part(self.buffer.message()?, name)
     }
 
     /// Finds a message in the data read from the file at an address; returns the number of bytes
@@ -90,6 +97,7 @@ impl StreamReader {
         }
         let find = self.buffer.find(true);
         self.decoded = true;
+        self.index.clear();
         if !find.found {
             self.begun = Some(find);
         }
@@ -129,7 +137,8 @@ fn create(lua: &Lua, context: &Context, arguments: &MultiValue) -> Result<AnyUse
     }
     let booked = Booking { all: Rc::clone(&context.counts.buffers), bytes: 0 };
     let buffer = StreamBuffer::new(context.settings.max_message_size);
-    let reader = StreamReader { name, buffer, decoded: false, file: None, begun: None, booked };
+    let (decoded, index) = (false, Index::default());
+    let reader = StreamReader { name, buffer, decoded, index, file: None, begun: None, booked };
     let (reader, current) = (Rc::new(RefCell::new(reader)), Rc::clone(&context.current));
     Ok(lua.create_any_userdata(Handle { reader, current })?)
 }
@@ -173,6 +182,7 @@ fn no_room(reader: &StreamReader) -> Raise {
 
 fn find_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<MultiValue, Raise> {
     with_reader(arguments, |reader| {
+        reader.index.clear();
         if !(2..=3).contains(&arguments.len()) {
             return Err(wrong_count());
         }
@@ -240,6 +250,7 @@ fn read_more(context: &Context, reader: &mut StreamReader) -> Result<usize, Rais
 
 fn decode_message(_: &Lua, context: &Context, arguments: &MultiValue) -> Result<MultiValue, Raise> {
     with_reader(arguments, |reader| {
+        reader.index.clear();
         if arguments.len() != 2 {
             return Err(wrong_count());
         }

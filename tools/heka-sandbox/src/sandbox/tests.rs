@@ -3,6 +3,7 @@
 //! frames with the results of `lsb_heka_cat`.
 
 use std::cell::RefCell;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,17 +13,38 @@ use serde_json::Value;
 use super::stream::StreamBuffer;
 use super::{Limits, Outcome, Sandbox, Script};
 use crate::config::Config;
-use crate::host::Sink;
+use crate::host::{Checkpoint, Host, Sink, answer};
+
+/// Keeps what is injected.
+#[derive(Default)]
+struct Keeper(Vec<(Vec<u8>, Option<Checkpoint>)>);
+
+impl Host for Keeper {
+    fn inject(&mut self, message: Option<&[u8]>, checkpoint: Option<&Checkpoint>) -> i32 {
+        self.0.push((message.unwrap_or_default().to_vec(), checkpoint.cloned()));
+        answer::TAKEN
+    }
+
+    fn log(&mut self, _: u8, _: &str, _: &str) {}
+
+    fn wait_readable(&mut self, _: BorrowedFd<'_>) -> bool {
+        false
+    }
+}
 
 #[track_caller]
 fn passes(name: &str) {
+    passes_with(name, &Rc::new(RefCell::new(Sink)));
+}
+
+#[track_caller]
+fn passes_with<H: Host + 'static>(name: &str, host: &Rc<RefCell<H>>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lua");
     let source = std::fs::read(folder.join(name)).unwrap();
     let config = Config::evaluate(b"Logger = 'L' Hostname = 'h' Pid = 42", "=cfg").unwrap();
     let limits = Arc::new(Limits::default());
-    let host = Rc::new(RefCell::new(Sink));
     let script = Script { name, text: &source, module: None };
-    let sandbox = Sandbox::new(script, config, &limits, &host).unwrap();
+    let sandbox = Sandbox::new(script, config, &limits, host).unwrap();
     let outcome = sandbox.process_message(None);
     let text = String::from_utf8_lossy(&outcome.text).into_owned();
     assert_eq!(outcome, Outcome { status: 0, text: Vec::new() }, "{text}");
@@ -46,6 +68,17 @@ fn messages_go_there_and_back() {
 #[test]
 fn readers_are_the_same_whichever_way_they_are_asked() {
     passes("readers.lua");
+}
+
+#[test]
+fn tables_are_the_same_whichever_way_they_take() {
+    let host = Rc::new(RefCell::new(Keeper::default()));
+    passes_with("tables.lua", &host);
+    let kept = &host.borrow().0;
+    assert!(kept.len() > 100, "{}", kept.len());
+    for pair in kept.chunks(2) {
+        assert_eq!(pair[0], pair[1]);
+    }
 }
 
 #[test]
