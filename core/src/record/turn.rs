@@ -49,7 +49,12 @@ impl Turn {
 
     /// Whether the buffered output has waited as long as a turn takes.
     pub fn is_output_due(&self) -> bool {
-        self.unwritten >= STEPS
+        self.unwritten() >= STEPS
+    }
+
+    /// Steps since the output was written.
+    pub fn unwritten(&self) -> u64 {
+        self.unwritten
     }
 
     /// Notes that the output was written.

@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 
 use heka_core::os::Deadline;
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use socket2::Socket;
 
 use crate::facts::Facts;
 use crate::link::{Link, Way};
+use crate::looks::Looks;
 use crate::packets::{self, Packet};
 use crate::peers::Peers;
 
@@ -59,8 +61,7 @@ pub(crate) struct Datagrams {
     keys: HashMap<u64, Key>,
     /// When each sender last sent something, or earlier.
     ages: BinaryHeap<Reverse<(Instant, u64)>>,
-    /// Number of polls for datagrams before waiting for them.
-    looks: u8,
+    looks: Looks,
     /// The newest datagram of a known sender, which often sends the next one too.
     newest: Option<(Packet, u64)>,
     /// Peers whose sockets had no room, and the time of the next attempt.
@@ -78,7 +79,7 @@ impl Datagrams {
             numbers: HashMap::new(),
             keys: HashMap::new(),
             ages: BinaryHeap::new(),
-            looks: 0,
+            looks: Looks::default(),
             newest: None,
             blocked: BTreeSet::new(),
             delay: RETRY,
@@ -96,16 +97,14 @@ impl Datagrams {
         match packets::receive_from(&self.socket, room, size) {
             Ok(packets) => {
                 if packets.len() >= packets::MANY {
-                    self.looks = packets::LOOKS;
+                    self.looks.expect();
                 }
                 Ok(Some(packets))
             }
-            Err(Errno::EAGAIN) if self.looks > 0 => {
-                self.looks -= 1;
-                std::thread::yield_now();
-                Ok(Some(Vec::new()))
+            Err(Errno::EAGAIN) => {
+                let is_there = self.looks.find(&*self.socket, PollFlags::POLLIN);
+                Ok(is_there.then(Vec::new))
             }
-            Err(Errno::EAGAIN) => Ok(None),
             Err(Errno::EINTR) => Ok(Some(Vec::new())),
             Err(error) => Err(error),
         }

@@ -7,11 +7,13 @@ use std::time::Instant;
 use heka_core::net::Ready;
 use heka_core::record::{More, Unread};
 use heka_core::report::{self, Cause as _, Stop};
+use nix::poll::PollFlags;
 
 use crate::bulk;
 use crate::facts::Facts;
 use crate::intake::{Intake, Rest};
 use crate::link::{Link, Received};
+use crate::looks::Looks;
 use crate::packets::{self, Packet};
 use crate::plan::Plan;
 use crate::sink::Sink;
@@ -56,15 +58,16 @@ pub(crate) struct Inbound {
     pub(crate) intake: Intake,
     pub(crate) receiving: Receiving,
     pub(crate) fate: Fate,
-    /// Number of attempts to find bulk data before the next large read, or polls for packets before
-    /// waiting.
+    /// Number of attempts to find bulk data before the next large read.
     tries: u8,
+    looks: Looks,
 }
 
 impl Inbound {
     /// Creates the state for a peer that may have sent something.
     pub(crate) fn new(facts: &Facts, receiving: Receiving, plan: &Plan) -> Self {
-        Self { intake: Intake::new(facts, plan), receiving, fate: Fate::Connected, tries: 0 }
+        let (intake, looks) = (Intake::new(facts, plan), Looks::default());
+        Self { intake, receiving, fate: Fate::Connected, tries: 0, looks }
     }
 
     /// Handles an event.
@@ -158,7 +161,7 @@ impl Inbound {
                 return Ok(());
             }
         };
-        self.expect_packets(packets.len());
+        self.expect_packets(packets.len(), link);
         let has_ended = match link.has_ended(&packets, scratch.len() / size) {
             Ok(has_ended) => has_ended || (packets.is_empty() && self.fate == Fate::Reset),
             Err(error) => {
@@ -251,14 +254,11 @@ impl Inbound {
     }
 
     /// Expects more packets soon after many have arrived at once.
-    fn expect_packets(&mut self, count: usize) {
+    fn expect_packets(&mut self, count: usize, link: &Link) {
         match count {
-            0 if self.tries == 0 => self.receiving = Receiving::Quiet,
-            0 => {
-                self.tries -= 1;
-                std::thread::yield_now();
-            }
-            packets::MANY.. => self.tries = packets::LOOKS,
+            0 if self.looks.find(link, PollFlags::POLLIN) => {}
+            0 => self.receiving = Receiving::Quiet,
+            packets::MANY.. => self.looks.expect(),
             _ => {}
         }
     }

@@ -10,11 +10,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use heka_core::report::stats;
+use nix::poll::PollFlags;
 use nix::sys::socket::UnixAddr;
 use socket2::{Socket, Type};
 
 use crate::facts::Facts;
 use crate::framing::SideBySide as _;
+use crate::looks::Looks;
 use crate::packets::{self, Packet};
 use crate::queue::{Chunk, Queue};
 use heka_core::record::Framing;
@@ -33,8 +35,8 @@ pub(crate) struct Link {
     /// Whether a write may succeed. (Set by the kernel's edges, cleared by a write that would
     /// block.)
     pub(crate) writable: bool,
-    /// Number of polls for room before waiting for it, if the connection has packets.
-    looks: u8,
+    /// Polls for room before waiting for it, if the connection has packets.
+    looks: Looks,
     /// Number of bytes received.
     pub(crate) received: u64,
     /// Time of the last transfer, in either direction.
@@ -66,8 +68,8 @@ pub(crate) enum Received {
 impl Link {
     /// Takes over a non-blocking socket.
     pub(crate) fn new(way: Way, facts: Facts) -> Self {
-        let (queue, moved) = (Queue::default(), Instant::now());
-        Self { facts, way, queue, sent: 0, writable: true, looks: 0, received: 0, moved }
+        let (queue, looks, moved) = (Queue::default(), Looks::default(), Instant::now());
+        Self { facts, way, queue, sent: 0, writable: true, looks, received: 0, moved }
     }
 
     /// Like [`Link::new`], for a connection of either type.
@@ -217,18 +219,16 @@ impl Link {
             let outcome = if self.has_packets() { self.send_packets() } else { self.send_bytes() };
             match outcome {
                 Ok(()) => {
-                    self.looks = packets::LOOKS;
+                    self.looks.expect();
                     // For senders of datagrams, only receiving counts.
                     if !self.is_shared() {
                         self.moved = Instant::now();
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_full(&error) && self.has_packets() && self.looks > 0 => {
-                    self.looks -= 1;
-                    std::thread::yield_now();
+                Err(error) if is_full(&error) => {
+                    self.writable = self.has_packets() && self.look_for_room();
                 }
-                Err(error) if is_full(&error) => self.writable = false,
                 Err(error) if error.raw_os_error() == Some(nix::Error::EMSGSIZE as i32) => {
                     too_long(&self.facts, self.queue.pop_packet());
                 }
@@ -236,6 +236,14 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    fn look_for_room(&mut self) -> bool {
+        let socket = match &self.way {
+            Way::Stream(socket) | Way::Packets(socket) => socket,
+            Way::Shared(socket, _) => &**socket,
+        };
+        self.looks.find(socket, PollFlags::POLLOUT)
     }
 
     fn send_bytes(&mut self) -> io::Result<()> {

@@ -20,6 +20,7 @@ mod hub;
 mod inbound;
 mod intake;
 mod link;
+mod looks;
 mod memory;
 mod mode;
 mod numbers;

@@ -17,9 +17,6 @@ use crate::plan::Plan;
 pub(crate) const MOST: usize = 16;
 /// After this many packets at once, more are expected soon.
 pub(crate) const MANY: usize = 4;
-/// Number of polls for them, yielding the processor in between, before waiting: sleeping and waking
-/// up costs more than a few packets.
-pub(crate) const LOOKS: u8 = 4;
 /// Length of the address of an unnamed socket: only the family.
 const UNNAMED_LEN: u32 = 2;
 /// Size of the buffer for the packets of one call, in bytes. The system allocates memory only for
