@@ -82,7 +82,10 @@ fn certificates_are_verified() {
     let Some(tansu) = Tansu::behind(front_port.parse().unwrap(), port, &[]) else { return };
     let url = format!("kafkas://{front}/t");
     let file = |name: &str| vector(&format!("tls/{name}")).display().to_string();
-    let (ca, cert, key) = (file("ca.pem"), file("client.pem"), file("client.key"));
+    let folder = scratch();
+    let key = fs::read_to_string(file("client.key")).unwrap();
+    let key = secret(&folder, "client.key", &key);
+    let (ca, cert) = (file("ca.pem"), file("client.pem"));
     let own = ["--cert", &cert, "--key", &key, &url];
     write(&own).exits(3).stderr_has("certificate");
     write(&[&["--ca-file", &ca], &own[..]].concat()).succeeds().stderr_is("");

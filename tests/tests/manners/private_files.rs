@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, sy
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use heka_tests::{Outcome, Tool, require_root, scratch, sh, vector};
+use heka_tests::{Outcome, Tool, require_kafka, require_root, scratch, sh, vector};
 
 /// Some user that is neither root nor us.
 const STRANGER: u32 = 12_345;
@@ -180,7 +180,8 @@ fn a_huge_file_is_not_read_as_a_checkpoint() {
 /// A call of each tool that reads a file of secrets.
 fn trusting(folder: &Path, file: &str) -> Vec<Tool> {
     let call = |name: &str, args: &[&str]| Tool::new(name).dir(folder).args(args).arg(file);
-    vec![
+    let nats = ["nats://127.0.0.1:1/s", "--retry=0"];
+    let mut calls = vec![
         call("heka-decode", &["-c", "/dev/null", "--hmac-keys"]),
         call("heka-listen", &["-1", "127.0.0.1:0", "--hmac-keys"]),
         call("heka-encode", &["--signer=ops", "--hmac-key-file"]),
@@ -189,7 +190,17 @@ fn trusting(folder: &Path, file: &str) -> Vec<Tool> {
         Tool::new("ws-source").dir(folder).args(["ws://127.0.0.1:1", "-H", &format!("@{file}")]),
         call("ws-source", &["wss://127.0.0.1:1", "--retry=0", "--keystore"]),
         call("cf-tail", &["-a", "ws://127.0.0.1:1", "app", "--token-file"]),
-    ]
+    ];
+    for flags in [&["--user=me", "--password-file"][..], &["--nkey"], &["--creds"]] {
+        calls.push(call("heka-nats", &[&nats, flags].concat()));
+    }
+    if require_kafka() {
+        let kafka = ["kafkas://127.0.0.1:1/t", "--retry=0"];
+        for flags in [&["--user=me", "--password-file"][..], &["--client-config"], &["--cert"]] {
+            calls.push(call("heka-kafka", &[&kafka, flags].concat()));
+        }
+    }
+    calls
 }
 
 #[test]

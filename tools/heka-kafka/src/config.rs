@@ -26,11 +26,15 @@ const OURS: [&str; 7] = [
     "auto.offset.reset",
 ];
 /// Settings with secrets, which everybody could read on a command line.
-const SECRET: [&str; 4] = [
+const SECRET: [&str; 8] = [
     "sasl.password",
     "ssl.key.password",
+    "ssl.key.pem",
     "ssl.keystore.password",
     "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.private.key.pem",
 ];
 
 /// Parses `KEY=VALUE` (a value parser for clap).
@@ -179,8 +183,13 @@ fn set_tls(config: &mut ClientConfig, cli: &Cli) -> Result<(), Stop> {
         if !cli.address.is_tls {
             return Err(Stop::usage(format_args!("{}: TLS needs kafkas://", path.display())));
         }
-        std::fs::File::open(path)
-            .map_err(|error| Stop::usage(format_args!("{}: {error}", path.display())))?;
+        if key == "ssl.key.location" {
+            // The library reads it. Here its owner and mode are checked, and core dumps prevented.
+            drop(secret::read(path)?);
+        } else {
+            std::fs::File::open(path)
+                .map_err(|error| Stop::usage(format_args!("{}: {error}", path.display())))?;
+        }
         config.set(key, path.display().to_string());
     }
     if cli.insecure {
