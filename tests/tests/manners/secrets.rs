@@ -7,7 +7,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
-use heka_tests::{Signal, Tool, certificates, eventually, require_root, scratch, sh};
+use heka_tests::{
+    Signal, Tool, certificates, eventually, require_kafka, require_root, scratch, sh,
+};
 
 /// Some user that is neither root nor us.
 const STRANGER: u32 = 12_345;
@@ -20,10 +22,11 @@ type Call = (&'static str, Vec<String>);
 /// A call of each tool that holds a secret, for each kind of secret. The server at `at` says nothing.
 fn calls(at: &str) -> Vec<Call> {
     let (ws, nats) = (format!("ws://{at}/"), format!("nats://{at}/s.x"));
+    let kafka = format!("kafka://{at}/t");
     let call = |name: &'static str, args: &[&str]| {
         (name, args.iter().map(|arg| (*arg).to_owned()).collect())
     };
-    vec![
+    let mut calls = vec![
         call("heka-encode", &["--signer=ops", "--hmac-key-file=secret"]),
         call("heka-decode", &["--hmac-keys=keys"]),
         call("heka-send", &[at, "--signer=ops", "--hmac-key-file=secret"]),
@@ -38,7 +41,16 @@ fn calls(at: &str) -> Vec<Call> {
         call("heka-nats", &[&nats, "--user=me", "--password-file=secret"]),
         call("heka-nats", &[&nats, "--nkey=seed"]),
         call("heka-nats", &[&nats, "--creds=creds"]),
-    ]
+    ];
+    if require_kafka() {
+        let option = format!("{kafka}?user=me&password-file=secret");
+        calls.extend([
+            call("heka-kafka", &[&kafka, "--user=me", "--password-file=secret"]),
+            call("heka-kafka", &[&option, "--sasl=scram-sha-256"]),
+            call("heka-kafka", &["--read", &kafka, "--client-config=settings"]),
+        ]);
+    }
+    calls
 }
 
 /// The files that they name, for their owner alone.
@@ -51,6 +63,10 @@ fn prepare(folder: &Path) -> bool {
         "-----BEGIN NATS USER JWT-----\n{SECRET}\n------END NATS USER JWT------\n\
          -----BEGIN USER NKEY SEED-----\n{SEED}\n------END USER NKEY SEED------\n"
     );
+    let settings = format!(
+        "security.protocol=sasl_plaintext\nsasl.mechanisms=PLAIN\nsasl.username=me\n\
+         sasl.password={SECRET}\n"
+    );
     for (name, text) in [
         ("secret", format!("{SECRET}\n")),
         ("keys", format!("ops_0 {SECRET}\n")),
@@ -58,6 +74,7 @@ fn prepare(folder: &Path) -> bool {
         ("cookies", format!("sid={SECRET}\n")),
         ("seed", format!("{SEED}\n")),
         ("creds", creds),
+        ("settings", settings),
     ] {
         fs::write(folder.join(name), text).unwrap();
     }

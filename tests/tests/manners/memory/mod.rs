@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What docs/operations.md says that a tool holds at most: each is driven there.
 
+mod brokers;
 mod records;
 mod servers;
 

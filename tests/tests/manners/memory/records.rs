@@ -120,7 +120,7 @@ fn mute() -> String {
 }
 
 /// What it has read when it has read nothing more for a while.
-fn wait_full(sender: &Running, least: u64) {
+pub(super) fn wait_full(sender: &Running, least: u64) {
     wait_asked(sender);
     eventually("it is full", || {
         let read = || {

@@ -12,7 +12,7 @@ use super::{check_peak, nowhere, wait_flat};
 const MIB: u64 = 1024;
 
 /// A pipe that nobody reads, as the tool's standard output.
-fn stuck(tool: Tool) -> (std::io::PipeReader, Running) {
+pub(super) fn stuck(tool: Tool) -> (std::io::PipeReader, Running) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let tool = tool.stdout_file(File::from(std::os::fd::OwnedFd::from(writer)));
     (reader, tool.spawn())
