@@ -56,6 +56,26 @@ fn each_alert_fires_when_it_should_and_has_a_runbook() {
     promtool(&["test", "rules", "alerts_test.yml"], &path("contrib/prometheus"));
 }
 
+/// Whom a tool trusts is told of each.
+#[test]
+fn security_names_every_tool_and_input() {
+    let security = read("SECURITY.md");
+    let rows: Vec<Vec<&str>> = security
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let tools = fs::read_dir(path("tools")).unwrap();
+    for tool in tools.map(|tool| tool.unwrap().file_name().into_string().unwrap()) {
+        let is_its = |row: &&Vec<&str>| row[0].split(", ").any(|name| name == tool);
+        assert!(rows.iter().any(|row| is_its(&row)), "{tool} is not in SECURITY.md");
+    }
+    for row in rows {
+        assert_eq!(row.len(), 4, "{row:?}");
+        assert!(row[1..3].iter().all(|cell| !cell.is_empty()), "{row:?}");
+    }
+}
+
 #[track_caller]
 fn promtool(args: &[&str], folder: &Path) {
     let mut promtool = Command::new("promtool");
