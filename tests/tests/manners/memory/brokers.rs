@@ -16,7 +16,7 @@ const IN_FLIGHT: u64 = 24;
 /// A writer to a broker that stands still once something has been stored: its input has no end.
 fn write_to_a_broker_that_stands_still(tool: &str, url: &str, stop: impl FnOnce()) -> Running {
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    let source = sh(&format!("seq 1000; exec yes {}", "x".repeat(999)));
+    let source = sh(&format!("seq 1000; exec yes {}", "x".repeat(9999)));
     let _source = source.stdout_file(OwnedFd::from(writer).into()).spawn();
     let in_flight = format!("--in-flight={IN_FLIGHT}M");
     let tool = Tool::new(tool).args(["-v", &in_flight, url]);
@@ -27,9 +27,9 @@ fn write_to_a_broker_that_stands_still(tool: &str, url: &str, stop: impl FnOnce(
     running
 }
 
-/// Lines of 10,000 bytes, 60 MB of them.
+/// Lines of 60,000 bytes, 60 MB of them: a request asks for a number of messages, too.
 fn much() -> String {
-    (1..=6000).map(|number| format!("{number:9999}\n")).collect()
+    (1..=1000).map(|number| format!("{number:59999}\n")).collect()
 }
 
 /// A reader whose output nobody reads.
