@@ -44,10 +44,11 @@ fn calls(at: &str) -> Vec<Call> {
     ];
     if require_kafka() {
         let option = format!("{kafka}?user=me&password-file=secret");
+        let all = format!("{kafka}?from=begin");
         calls.extend([
             call("heka-kafka", &[&kafka, "--user=me", "--password-file=secret"]),
             call("heka-kafka", &[&option, "--sasl=scram-sha-256"]),
-            call("heka-kafka", &["--read", &kafka, "--client-config=settings"]),
+            call("heka-kafka", &["--read", &all, "--client-config=settings"]),
         ]);
     }
     calls
