@@ -57,7 +57,7 @@ impl Current {
     }
 }
 
-/// Upvalue of the context; those before it are those of [`gate`].
+/// Upvalue of the context, behind those of [`gate`].
 const CONTEXT: c_int = 3;
 /// Upvalue of the list of names.
 const NAMES: c_int = 4;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the parts of a message are, looked up once: plugins read several of each message.
+//! An index of a message's parts, made once, because plugins read several parts of each message.
 
 use heka_core::wire::MessageView;
 
 use super::read::{FieldValue, Member, members};
 use super::strict::walk;
 
-/// Fields that are noted; messages with more of them are read anew for each.
+/// Maximum number of indexed fields. Others are searched for each time.
 const MOST_FIELDS: usize = 256;
 
-/// Where the parts of a message are.
+/// The positions of a message's parts.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     is_made: bool,
@@ -26,7 +26,7 @@ pub(super) struct Index {
     has_more: bool,
 }
 
-/// Some bytes of a message: the first, and how many; those that are not there are beyond its end.
+/// The offset and length of some bytes of a message. The offset of absent bytes is beyond its end.
 #[derive(Clone, Copy, Debug)]
 struct Place(usize, usize);
 
@@ -37,7 +37,7 @@ impl Default for Place {
 }
 
 impl Place {
-    /// That of a part of `message`.
+    /// The place of a part of `message`.
     fn of(message: &[u8], part: &[u8]) -> Self {
         Self(part.as_ptr().addr().wrapping_sub(message.as_ptr().addr()), part.len())
     }
@@ -71,13 +71,13 @@ enum First {
 }
 
 impl Index {
-    /// The message is another one.
+    /// Must be called when the message changes.
     pub(super) fn clear(&mut self) {
         self.is_made = false;
     }
 
-    /// A part of `message`, which is the same until [`Index::clear`] is called. `None` if it is to be
-    /// looked for in the common way.
+    /// Returns a part of `message`, which is the same until [`Index::clear`] is called. `None` if the
+    /// index does not have it.
     pub(super) fn part<'a>(
         &mut self,
         message: &'a [u8],
@@ -150,7 +150,7 @@ impl Index {
     }
 }
 
-/// What is noted of a field, unless it is damaged.
+/// The index entry of a field, unless the field is damaged.
 fn field(message: &[u8], bytes: &[u8]) -> Option<Field> {
     let (mut name, mut first) = (Place::default(), None);
     let read = members(bytes, |member| match member {

@@ -46,7 +46,7 @@ pub(super) struct StreamReader {
     buffer: StreamBuffer,
     /// Whether the current message was verified to be one.
     decoded: bool,
-    /// Where its parts are.
+    /// The index of its parts.
     index: Index,
     /// The file last read from.
     file: Option<LuaFile>,

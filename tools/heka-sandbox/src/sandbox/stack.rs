@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tables read with Lua's own functions, of which none used here can raise an error.
+//! Reads tables with Lua's own functions. None of those used here can raise an error.
 //!
-//! Through mlua each value would be a protected call of its own, and a reference that is kept and
-//! dropped: several times what the value costs.
+//! In mlua, each value needs a protected call and a reference, which cost several times as much as the
+//! value.
 #![expect(unsafe_code, reason = "a protected call for each value would take most of the time")]
 
 use std::ffi::c_int;
@@ -10,8 +10,8 @@ use std::marker::PhantomData;
 
 use mlua::ffi;
 
-/// The stack of a function that Lua has called. Lua does nothing else as long as it is read, so the
-/// strings in its tables stay.
+/// The stack of a function that Lua has called. Lua runs nothing while it is read, so the strings in
+/// its tables stay.
 #[derive(Debug)]
 pub(super) struct Stack<'a> {
     state: *mut ffi::lua_State,
@@ -27,7 +27,7 @@ pub(super) enum Item<'a> {
     Text(&'a [u8]),
     Number(f64),
     Bool(bool),
-    /// One without a metatable, at that index.
+    /// A table without a metatable, at that index.
     Table(c_int),
     Other,
 }
@@ -38,7 +38,7 @@ impl<'a> Stack<'a> {
     /// # Safety
     /// There is a table at `names`, which may be a pseudo-index, and twelve slots are free: a
     /// function that Lua has called has twenty.
-    /// Nothing is done with `state` as long as what is made here is used, and what it lends.
+    /// Nothing else uses `state` while the result or what it borrowed is used.
     pub(super) unsafe fn new(state: *mut ffi::lua_State, names: c_int) -> Self {
         Self { state, names, lua: PhantomData }
     }
@@ -72,13 +72,13 @@ impl<'a> Stack<'a> {
         unsafe { ffi::lua_gettop(self.state) }
     }
 
-    /// Forgets the values behind that number.
+    /// Removes the values above that index.
     pub(super) fn cut(&self, top: c_int) {
         // SAFETY: the callers' numbers are those of `top`, from before values were added.
         unsafe { ffi::lua_settop(self.state, top) }
     }
 
-    /// The value on top, which stays there if it is a table.
+    /// Takes the value on top. A table stays there.
     fn take(&self) -> Item<'a> {
         let top = self.top();
         let item = self.argument(top);
@@ -88,7 +88,7 @@ impl<'a> Stack<'a> {
         item
     }
 
-    /// The member of a table that has the name with that number. A table stays on the stack.
+    /// Returns the member of a table with that name. A table stays on the stack.
     pub(super) fn member(&self, table: c_int, name: c_int) -> Item<'a> {
         // SAFETY: both are tables, and there are two free slots.
         #[expect(clippy::multiple_unsafe_ops_per_block, reason = "a name and its value")]
@@ -99,20 +99,20 @@ impl<'a> Stack<'a> {
         self.take()
     }
 
-    /// An element of a list. A table stays on the stack.
+    /// Returns an element of a list. A table stays on the stack.
     pub(super) fn element(&self, table: c_int, number: c_int) -> Item<'a> {
         // SAFETY: it is a table, and there is a free slot.
         unsafe { ffi::lua_rawgeti_(self.state, table, number) };
         self.take()
     }
 
-    /// Length of a list; `None` if it is longer than can be counted here.
+    /// Returns the length of a list, or `None` if it does not fit a C integer.
     pub(super) fn len(&self, table: c_int) -> Option<c_int> {
         // SAFETY: it is a table.
         c_int::try_from(unsafe { ffi::lua_objlen(self.state, table) }).ok()
     }
 
-    /// Calls `take` with each member of a table, as long as it returns something.
+    /// Calls `take` with each member of a table until it returns `None`.
     pub(super) fn each(
         &self,
         table: c_int,

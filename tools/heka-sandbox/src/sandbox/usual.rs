@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The usual table as a Heka message, in the same bytes as [`super::fields`] makes of it. To that is
-//! left whatever is not usual: metatables, values that are converted or that C modules write,
-//! `restricted_headers`, and mistakes.
+//! A fast path from common tables to Heka messages, with the same result as [`super::fields`], which
+//! handles everything else: metatables, values that need a conversion or come from C modules,
+//! `restricted_headers`, and errors.
 
 use std::ffi::c_int;
 
@@ -12,10 +12,10 @@ use super::fields::Scratch;
 use super::stack::{Item, Stack};
 use super::values::{Kind, integer, limit, number_member, parse_uuid, put_identity, put_scalar};
 
-/// How deep a value with a type of its own may be in another one.
+/// Maximum depth of a value with its own type in another one.
 const MAX_DEPTH: usize = 1;
 
-/// Names by their numbers. Those of headers are their numbers in a message.
+/// Names by numbers. The number of a header is its number in a message.
 pub(super) mod name {
     use std::ffi::c_int;
 
@@ -34,10 +34,10 @@ pub(super) mod name {
     pub(crate) const VALUE_TYPE: c_int = 13;
     pub(crate) const REPRESENTATION: c_int = 14;
 
-    /// What is added to the number of a header for that of its default.
+    /// Added to the number of a header, gives the number of its default.
     pub(crate) const DEFAULT: c_int = 14;
 
-    /// From 1 on.
+    /// The names, from 1 on.
     pub(crate) const ALL: [&str; 14] = [
         "Uuid",
         "Timestamp",
@@ -56,10 +56,10 @@ pub(super) mod name {
     ];
 }
 
-/// Headers, and whether their defaults are to be set in the table.
+/// Headers, and whether the table lacks them and gets their defaults.
 pub(super) type Missing = [(c_int, bool); 3];
 
-/// Makes the message that the table at that index is, if it is a usual one; what it lacks.
+/// Encodes the table at that index. `None` if it is not a common one.
 pub(super) fn put_message(
     stack: &Stack<'_>,
     table: c_int,
@@ -127,7 +127,7 @@ impl<'a> Encoder<'_, 'a> {
         Some(())
     }
 
-    /// Puts a header, or its default; returns whether that took its place.
+    /// Appends a header or its default, and returns whether it was the default.
     fn put_text(&mut self, table: c_int, name: c_int, default: Option<&[u8]>) -> Option<bool> {
         let given = match self.stack.member(table, name) {
             Item::Nil => None,
@@ -144,7 +144,7 @@ impl<'a> Encoder<'_, 'a> {
         Some(given.is_none() && default.is_some())
     }
 
-    /// The same for one that is a number.
+    /// The same for a number.
     fn put_number(&mut self, table: c_int, name: c_int, default: Option<f64>) -> Option<bool> {
         let given = match self.stack.member(table, name) {
             Item::Nil => None,
@@ -189,7 +189,7 @@ impl<'a> Encoder<'_, 'a> {
         Some(())
     }
 
-    /// The object's own, else the outer one.
+    /// Returns the object's own shape, completed by the outer one.
     fn shape(&self, object: c_int, outer: Shape<'a>) -> Option<Shape<'a>> {
         let value_type = match self.stack.member(object, name::VALUE_TYPE) {
             Item::Nil => outer.value_type,
@@ -228,7 +228,7 @@ impl<'a> Encoder<'_, 'a> {
         Some(())
     }
 
-    /// Puts one value, or those of a list.
+    /// Appends one value, or those of a list.
     fn put_values(&mut self, first: Item<'a>, list: Option<c_int>, shape: Shape<'a>) -> Option<()> {
         let kind = kind(first)?;
         let value_type = kind.value_type(shape.value_type).ok()?;
