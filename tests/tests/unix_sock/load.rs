@@ -110,6 +110,39 @@ fn a_slow_peer_stalls_nobody_and_memory_stays_bounded() {
     drop(slow);
 }
 
+/// The sum of the numbers in front of a word.
+fn sum(text: &str, word: &str) -> usize {
+    let words: Vec<_> = text.split([' ', '(', ')', ',', '\n']).collect();
+    let pairs = words.windows(2).filter(|pair| pair[1] == word);
+    pairs.filter_map(|pair| pair[0].parse::<usize>().ok()).sum()
+}
+
+#[test]
+fn every_dropped_record_is_counted() {
+    const COUNT: usize = 20_000;
+    let (mut server, path, _folder) = serve(&["--queue-size", "64K"]);
+    let mut slow = connect(&path);
+    let mut fast = connect(&path);
+    for (peer, text) in [(&slow, "s\n"), (&fast, "f\n")] {
+        (&*peer).write_all(text.as_bytes()).unwrap();
+        server.wait_stdout(text, |out| out.ends_with(text.as_bytes()));
+    }
+    let reader = std::thread::spawn(move || fast.read_to_end(&mut Vec::new()).unwrap());
+    let line = [[b'x'; 999].as_slice(), b"\n"].concat();
+    for _ in 0..COUNT / 100 {
+        server.write(line.repeat(100));
+    }
+    server.close_stdin();
+    assert_eq!(reader.join().unwrap(), COUNT * line.len());
+    let mut got = Vec::new();
+    slow.read_to_end(&mut got).unwrap();
+    drop(slow);
+    let said = server.into_running().end_by(heka_tests::Signal::SIGTERM).err();
+    let lost = COUNT - got.len() / line.len();
+    assert!(lost > 1000, "{lost}");
+    assert_eq!(sum(&said, "records") + sum(&said, "record"), lost, "{said}");
+}
+
 #[test]
 fn a_single_slow_peer_loses_nothing() {
     let (mut server, path, _folder) = serve(&["--queue-size", "64K"]);
