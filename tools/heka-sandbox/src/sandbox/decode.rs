@@ -18,13 +18,11 @@ pub(super) fn decode_message(lua: &Lua, arguments: &MultiValue) -> Result<Value,
         return Err(Raise::Argument(count, "incorrect number of arguments".to_owned()));
     }
     let text = match arguments.front() {
-        Some(value @ (Value::String(_) | Value::Integer(_) | Value::Number(_))) => {
-            lua.coerce_string(value.clone())?
+        Some(Value::String(text)) => text,
+        Some(Value::UserData(_)) => {
+            return Err(Raise::Argument(1, "no zero copy support".to_owned()));
         }
-        _ => None,
-    };
-    let Some(text) = text else {
-        return Err(Raise::wrong_type(1, "string or userdata", arguments.front()));
+        other => return Err(Raise::wrong_type(1, "string or userdata", other)),
     };
     let message = text.as_bytes();
     if message.len() < MIN_MESSAGE {

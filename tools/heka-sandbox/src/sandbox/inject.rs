@@ -35,7 +35,10 @@ pub(super) fn inject_message(
                 .ok_or_else(|| Raise::here("inject_message() attempted to inject a nil message"))?;
             send(context, Some(message), checkpoint)
         }
-        Some(Value::Nil) if checkpoint.is_some() => send(context, None, checkpoint),
+        // With NaN, which is not a checkpoint, it is a synchronisation point.
+        Some(Value::Nil) if !matches!(arguments.get(1), None | Some(Value::Nil)) => {
+            send(context, None, checkpoint)
+        }
         Some(Value::Nil) => {
             Err(Raise::here("inject_message() message cannot be nil without a checkpoint update"))
         }

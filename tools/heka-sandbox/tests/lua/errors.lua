@@ -15,7 +15,7 @@ function process_message()
     assert(read_config(5) == nil and read_config("Logger") == "L")
     fails("inject_message() unsupported checkpoint type: boolean", inject_message, {}, true)
     fails("inject_message() message cannot be nil without a checkpoint update", inject_message, nil)
-    fails("inject_message() message cannot be nil without a checkpoint update", inject_message, nil, 0/0)
+    inject_message(nil, 0/0) -- no checkpoint, but a synchronisation
     fails("inject_message() unsupported message type: number", inject_message, 1)
     fails("inject_message() unsupported message type: no value", inject_message)
     fails("inject_message() attempted to inject a invalid protobuf string", inject_message, "")
@@ -64,5 +64,7 @@ function process_message()
     hsr:find_message(fh)
     fh:close()
     fails("attempt to use a closed file", hsr.find_message, hsr, fh)
+    fails("bad argument #1 to '?' (string or userdata expected, got number)", decode_message, 12345)
+    fails("bad argument #1 to '?' (no zero copy support)", decode_message, require "io".stdin)
     return 0
 end
