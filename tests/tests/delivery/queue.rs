@@ -7,7 +7,7 @@ use std::path::Path;
 
 use socket2::SockRef;
 
-use heka_tests::{Peer, Running, Signal, SmallDisk, TempDir, Tool, eventually, free_port, scratch};
+use heka_tests::{Peer, Signal, SmallDisk, TempDir, Tool, eventually, free_port, scratch};
 
 const FAST: [&str; 3] = ["--retry-delay=20ms", "--retry-jitter=0ms", "--retry-growth=1"];
 
