@@ -168,15 +168,18 @@ impl CheckpointFile {
         if sources <= MANY || self.forgotten > sources / 4 || !is_named(&self.locked, &self.path) {
             return Ok(false);
         }
-        let text = self.positions.lines(self.changed.iter());
-        let added = size + text.len() as u64;
-        if added > 2 * replaced + ADDED || added > MAX_FILE {
+        let (most, mut added) = ((2 * replaced + ADDED).min(MAX_FILE), size);
+        // After an incomplete line, the file is replaced rather than appended to.
+        self.size = None;
+        self.positions.put_lines(self.changed.iter(), |text| {
+            let at = added;
+            added += text.len() as u64;
+            if added > most { Ok(()) } else { self.locked.write_all_at(text, at) }
+        })?;
+        if added > most {
             return Ok(false);
         }
-        if !text.is_empty() {
-            // After an incomplete line, the file is replaced rather than appended to.
-            self.size = None;
-            self.locked.write_all_at(&text, size)?;
+        if added > size {
             self.locked.sync_data()?;
         }
         self.size = Some((replaced, added));
@@ -187,14 +190,17 @@ impl CheckpointFile {
     /// Replaces the file. The lock moves to the new file, which must be held from then on, whatever
     /// follows.
     fn replace(&self) -> io::Result<File> {
-        let text = self.positions.to_text();
-        if text.len() as u64 > MAX_FILE {
-            // The file would be too large to read.
-            return Err(Refused::TooLarge.into());
-        }
         let new = Replacement::new(&self.path, 0)?;
         new.file().lock()?;
-        new.file().write_all(&text)?;
+        let mut len = 0;
+        self.positions.put(|text| {
+            len += text.len() as u64;
+            if len > MAX_FILE {
+                // The file would be too large to read.
+                return Err(Refused::TooLarge.into());
+            }
+            new.file().write_all(text)
+        })?;
         new.replace()
     }
 

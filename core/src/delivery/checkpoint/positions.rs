@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +12,14 @@ use data_encoding::BASE64;
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value, json};
 
-use crate::os::read_file;
 use crate::report::{self, Explain as _, Refused, Stop};
 
 /// Maximum size of a file: some hundred thousand sources.
 pub(super) const MAX_FILE: u64 = 64 << 20;
 /// Upper bound on the length of a line with one position: 8191 bytes, all of them escaped.
 const MAX_LINE: u64 = 64 * 1024;
+/// Size of the parts in which lines are written.
+const PART: usize = 32 * 1024;
 /// Maximum number of malformed lines that are reported individually.
 const MAX_TOLD: usize = 10;
 
@@ -72,23 +73,48 @@ impl Positions {
         self.0.get(source).map(|position| &**position)
     }
 
+    /// The same with the source, which can be kept.
+    pub fn get_source(&self, source: &str) -> Option<(&Arc<str>, &[u8])> {
+        self.0.get_key_value(source).map(|(source, position)| (source, &**position))
+    }
+
+    /// Forgets a source.
+    pub fn remove(&mut self, source: &str) {
+        self.0.remove(source);
+    }
+
     /// Returns all sources and their positions, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(source, position)| (&**source, &**position))
     }
 
-    pub(super) fn to_text(&self) -> Vec<u8> {
-        self.lines(self.0.keys())
+    /// Formats the lines of all sources: see [`Positions::put_lines`].
+    ///
+    /// # Errors
+    /// Those of `put`.
+    pub(super) fn put(&self, put: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        self.put_lines(self.0.keys(), put)
     }
 
-    /// Formats the lines of some sources.
-    pub(super) fn lines<'a>(&self, sources: impl Iterator<Item = &'a Arc<str>>) -> Vec<u8> {
+    /// Formats the lines of some sources, and passes on some at a time: there may be many.
+    ///
+    /// # Errors
+    /// Those of `put`.
+    pub(super) fn put_lines<'a>(
+        &self,
+        sources: impl Iterator<Item = &'a Arc<str>>,
+        mut put: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut text = Vec::new();
         for (source, position) in sources.filter_map(|source| self.0.get_key_value(source)) {
             text.extend_from_slice(to_line(source, position).as_bytes());
             text.push(b'\n');
+            if text.len() >= PART {
+                put(&text)?;
+                text.clear();
+            }
         }
-        text
+        if text.is_empty() { Ok(()) } else { put(&text) }
     }
 }
 
@@ -115,21 +141,30 @@ impl Parsed {
             // A device may be endless.
             return Err(io::Error::other("not a regular file"));
         }
-        let text = read_file(file, MAX_FILE)?;
+        if metadata.len() > MAX_FILE {
+            return Err(Refused::TooLarge.into());
+        }
+        // The file may be large, so it is read a line at a time.
+        let mut reader = BufReader::new(file.take(MAX_FILE));
         let mut positions = BTreeMap::new();
-        let mut unread = Vec::new();
-        for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
+        let (mut unread, mut is_empty, mut line) = (Vec::new(), true, Vec::new());
+        for number in 1.. {
+            line.clear();
+            if reader.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            is_empty = false;
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match parse_line(line) {
+            match parse_line(&line) {
                 Ok((source, position)) => drop(positions.insert(source.into(), position.into())),
                 Err(cause) => unread.push((number, cause)),
             }
         }
         // A file that was created and never written was last modified when it was created.
         let is_touched = metadata.created().is_ok_and(|born| metadata.modified().ok() > Some(born));
-        let is_emptied = text.is_empty() && is_touched;
+        let is_emptied = is_empty && is_touched;
         let found = Self { positions: Positions(positions), unread, is_emptied };
         let is_foreign = found.positions.0.is_empty() && !found.unread.is_empty();
         if is_foreign && !found.has_later() {
