@@ -26,6 +26,38 @@ fn lines(numbers: std::ops::Range<u32>) -> String {
     numbers.map(|number| format!("line {number}\n")).collect()
 }
 
+/// Frames of this many bytes in all, of which the last has what may be the beginning of one in it.
+fn frames_of(size: usize) -> Vec<u8> {
+    let all = |len: usize| {
+        let lines = (0..5).map(|number| "x".repeat(if number == 0 { len } else { 50_000 }) + "\n");
+        // A header of 127 bytes could begin there, and end in what comes next.
+        frames(&(lines.collect::<String>() + "a\x1e\u{7f}\x08\x01\n"))
+    };
+    let some = all(50_000).len();
+    let all = all(50_000 + size - some);
+    assert_eq!(all.len(), size);
+    all
+}
+
+/// What fills the room of a read, with nothing behind it, is all that there is for now.
+#[test]
+fn what_fills_a_read_to_the_byte_is_not_held() {
+    let folder = scratch();
+    let path = folder.path().join("s");
+    let listener = Peer::new("heka-listen", ["-oheka", &format!("unix:{}", path.display())]);
+    let sender = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    sender.connect(&SockAddr::unix(&path).unwrap()).unwrap();
+    sender.set_send_buffer_size(1 << 20).unwrap();
+    let first = frames("1\n");
+    (&sender).write_all(&first).unwrap();
+    listener.wait_stdout("the first one", |out| out == first);
+    listener.signal(Signal::SIGSTOP);
+    let frames = frames_of(256 * 1024);
+    (&sender).write_all(&frames).unwrap();
+    listener.signal(Signal::SIGCONT);
+    listener.wait_stdout("all of it", |out| out.len() == first.len() + frames.len());
+}
+
 /// A listener in `folder`.
 fn listen(folder: &TempDir, args: &[&str]) -> Peer {
     let args = ["127.0.0.1:0"].iter().chain(args);

@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     may_begin_tls: bool,
     /// The beginning of an incomplete record, or records that wait for another turn.
     pub(crate) rest: Unread,
+    /// The last read filled all its room: there may be more, or not.
+    was_filled: bool,
     /// The state with which the next turn continues before anything is read.
     unfinished: Option<Unfinished>,
     /// Whether another turn is needed, even if there is nothing to read.
@@ -96,6 +98,7 @@ impl Connection {
             interest: Some(Interest::READ),
             source,
             rest: Unread::default(),
+            was_filled: false,
             unfinished: None,
             is_busy: false,
             is_ended: false,
@@ -133,7 +136,8 @@ impl Connection {
         intake.turn.begin();
         if let Some(Unfinished { more, error }) = self.unfinished.take() {
             let next = self.take_rest(more, error, intake)?;
-            self.is_busy = self.unfinished.is_some() || self.stream.has_buffered();
+            let has_buffered = self.stream.has_buffered();
+            self.is_busy = self.unfinished.is_some() || has_buffered || self.was_filled;
             return Ok(if self.place.is_over() { Next::End } else { next });
         }
         loop {
@@ -144,7 +148,7 @@ impl Connection {
             let has_buffered = self.stream.has_buffered();
             let is_over = intake.turn.is_over() || self.unfinished.is_some();
             if !matches!(next, Next::Continue) || intake.is_full() || is_over || !has_buffered {
-                self.is_busy = self.unfinished.is_some() || has_buffered;
+                self.is_busy = self.unfinished.is_some() || has_buffered || self.was_filled;
                 return Ok(next);
             }
         }
@@ -163,9 +167,10 @@ impl Connection {
         };
         self.received += len as u64;
         stats::BYTES_IN.add(len as u64);
+        self.was_filled = len > 0 && len == room.len();
         let more = match len {
             0 => More::Ended,
-            _ if len == room.len() => More::Coming,
+            _ if self.was_filled => More::Coming,
             _ => More::Idle,
         };
         let data = buffer.get(..kept + len).unwrap_or_default();
@@ -186,6 +191,7 @@ impl Connection {
             Ok(len) => len,
             Err(error) => return self.read_nothing(error, intake),
         };
+        self.was_filled = false;
         self.received += len as u64;
         stats::BYTES_IN.add(len as u64);
         self.rest.extend(buffer.get(..len).unwrap_or_default());
@@ -207,6 +213,9 @@ impl Connection {
 
     fn read_nothing(&mut self, error: std::io::Error, intake: &mut Intake) -> Result<Next, Stop> {
         match error.kind() {
+            ErrorKind::WouldBlock if std::mem::take(&mut self.was_filled) => {
+                self.take_rest(More::Idle, None, intake)
+            }
             ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(Next::Continue),
             _ => self.take_rest(More::Ended, Some(error), intake),
         }
