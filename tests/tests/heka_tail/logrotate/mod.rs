@@ -9,6 +9,7 @@ mod tail;
 mod way;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -34,10 +35,13 @@ struct Log {
     way: Way,
     _scratch: Kept,
     dir: PathBuf,
+    /// The log without links.
+    real: PathBuf,
     tail: Tail,
     writer: Writer,
     running: Option<Running>,
     kills: usize,
+    stops: u64,
 }
 
 impl Log {
@@ -46,28 +50,45 @@ impl Log {
         let way = Way::random(&mut random);
         let scratch = Kept::new();
         let dir = fs::canonicalize(scratch.path()).unwrap();
-        let real = lay_out(&dir, way.is_linked);
+        let real = lay_out(&dir, way.links);
         let config = dir.join("logrotate.conf");
         fs::write(&config, format!("{} {{\n{}\n}}\n", real.display(), way.config)).unwrap();
         fs::set_permissions(config, PermissionsExt::from_mode(0o644)).unwrap();
         let log = dir.join("logs/app.log");
         let tail = Tail { dir: dir.clone(), log, flags: way.flags.clone() };
-        let writer = Writer::start(real);
+        let writer = Writer::start(real.clone());
         let running = Some(tail.start());
         eventually("a position", || {
             fs::metadata(dir.join("pos")).is_ok_and(|pos| pos.len() > 0).then_some(())
         });
-        Self { random, way, _scratch: scratch, dir, tail, writer, running, kills: 0 }
+        Self {
+            random,
+            way,
+            _scratch: scratch,
+            dir,
+            real,
+            tail,
+            writer,
+            running,
+            kills: 0,
+            stops: 0,
+        }
     }
 
     /// Rotates, and stops heka-tail for that now and then.
     fn go_on(&mut self) {
         rest(Duration::from_millis(20 + self.random.below(60)));
+        if self.way.goes_by_size() {
+            eventually("a log to rotate", || {
+                fs::metadata(&self.real).is_ok_and(|log| log.len() > 1).then_some(())
+            });
+        }
         let is_down = self.random.below(5) == 0;
         self.await_open();
         if is_down {
             let signal = if self.way.kills { Signal::SIGKILL } else { Signal::SIGTERM };
             self.kills += usize::from(self.way.kills);
+            self.stops += u64::from(!self.way.kills);
             self.running.take().unwrap().end_by(signal);
             self.tail.drop_unfinished();
         }
@@ -79,7 +100,7 @@ impl Log {
             self.tail.await_lines(self.writer.written());
         }
         let before = self.writer.written();
-        rotate(&self.dir);
+        self.rotate();
         if !is_quiet {
             rest(self.way.lag);
         }
@@ -94,6 +115,23 @@ impl Log {
         }
     }
 
+    /// Rotates once. There is only one rotation a second where names have dates.
+    fn rotate(&self) {
+        let force = if self.way.goes_by_size() { "-v" } else { "-f" };
+        eventually("a rotation", || {
+            let tool = Tool::at("/usr/sbin/logrotate").args([force, "-s", "status"]);
+            let outcome = tool.arg("logrotate.conf").dir(&self.dir).run();
+            let err = outcome.err();
+            if err.contains("already exists, skipping rotation") {
+                rest(Duration::from_millis(50));
+                return None;
+            }
+            assert!(outcome.status.success(), "{outcome}");
+            assert!(!err.contains("does not need rotating"), "{outcome}");
+            Some(())
+        });
+    }
+
     /// Waits until heka-tail has read what is deleted by now, and has the log open: what comes to a
     /// file that is compressed and deleted is there for those only who have it open.
     fn await_open(&self) {
@@ -104,8 +142,8 @@ impl Log {
         }
     }
 
-    /// Waits until everything is there.
-    fn end(self, seed: u64) {
+    /// Waits until everything is there; what was read.
+    fn end(self, seed: u64) -> Done {
         let (all, begun) = self.writer.end();
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.tail.count(all) < all && Instant::now() < deadline {
@@ -121,12 +159,14 @@ impl Log {
         let (twice, missing) = (lines(&|count| count > 1 + self.kills), lines(&|count| count == 0));
         let swapped = order::out_of_order(&read, &begun);
         if twice.is_empty() && missing.is_empty() && swapped.is_empty() {
-            return;
+            let repeated = (read.len() - counts.len()) as u64;
+            let (kills, stops) = (self.kills as u64, self.stops);
+            return Done { lines: all, stops, kills, repeated, ..Done::default() };
         }
         let err = fs::read_to_string(self.dir.join("err")).unwrap();
-        let Way { config, flags, is_linked, .. } = &self.way;
+        let Way { config, flags, links, .. } = &self.way;
         panic!(
-            "seed {seed}: {config} {flags:?} linked {is_linked}\n\
+            "seed {seed}: {config} {flags:?} {links} links\n\
              of {all}: {} too often {:?}, {} missing {:?}, {} out of order {:?}\n{err}",
             twice.len(),
             twice.iter().take(5).collect::<Vec<_>>(),
@@ -138,52 +178,75 @@ impl Log {
     }
 }
 
-/// Makes the log, which may be reached through a link; its real path.
-fn lay_out(dir: &Path, is_linked: bool) -> PathBuf {
+/// Makes the log, which may be reached through links as in /var/log/containers; its real path.
+fn lay_out(dir: &Path, links: usize) -> PathBuf {
     let log = dir.join("logs/app.log");
-    fs::create_dir(dir.join("logs")).unwrap();
-    let real = if is_linked {
-        fs::create_dir_all(dir.join("pods/c")).unwrap();
-        symlink("../pods/c/app.log", log).unwrap();
-        dir.join("pods/c/app.log")
-    } else {
-        log
-    };
+    let places = ["logs/app.log", "pods/shop_web_7/app/0.log", "docker/7/7-json.log"];
+    let places = &places[..=links];
+    for place in places {
+        fs::create_dir_all(dir.join(place).parent().unwrap()).unwrap();
+    }
+    if links > 0 {
+        symlink(Path::new("..").join(places[1]), &log).unwrap();
+    }
+    if links > 1 {
+        symlink(Path::new("../../..").join(places[2]), dir.join(places[1])).unwrap();
+    }
+    let real = dir.join(places[links]);
     File::create(&real).unwrap();
     real
 }
 
-/// Rotates once. There is only one rotation a second where names have dates.
-fn rotate(dir: &Path) {
-    eventually("a rotation", || {
-        let tool = Tool::at("/usr/sbin/logrotate").args(["-f", "-s", "status", "logrotate.conf"]);
-        let outcome = tool.dir(dir).run();
-        if outcome.err().contains("already exists, skipping rotation") {
-            rest(Duration::from_millis(50));
-            return None;
-        }
-        assert!(outcome.status.success(), "{outcome}");
-        Some(())
-    });
+/// What was done.
+#[derive(Default)]
+struct Done {
+    rotations: u64,
+    /// How many of these in each mode.
+    modes: BTreeMap<&'static str, u64>,
+    lines: u64,
+    stops: u64,
+    kills: u64,
+    /// Lines that came once more after a kill.
+    repeated: u64,
 }
 
-/// Some rotations of one way; how many, and which it is.
-fn run(seed: u64) -> (u64, String) {
+impl Done {
+    fn add(&mut self, other: &Self) {
+        self.rotations += other.rotations;
+        for (mode, count) in &other.modes {
+            *self.modes.entry(mode).or_default() += count;
+        }
+        self.lines += other.lines;
+        self.stops += other.stops;
+        self.kills += other.kills;
+        self.repeated += other.repeated;
+    }
+}
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { rotations, lines, stops, kills, repeated, .. } = self;
+        write!(f, "{rotations} rotations, {lines} lines, {stops} stops, {kills} kills, ")?;
+        write!(f, "{repeated} lines again after a kill; rotations by mode:")?;
+        self.modes.iter().try_for_each(|(mode, count)| write!(f, " {mode} {count}"))
+    }
+}
+
+/// Some rotations of one way.
+fn run(seed: u64) -> Done {
     let mut log = Log::new(seed);
-    let (rotations, name) = (log.way.rotations(), log.way.name());
+    let rotations = log.way.rotations();
+    let modes = log.way.modes().map(|mode| (mode, rotations)).collect();
     for _ in 0..rotations {
         log.go_on();
     }
-    log.end(seed);
-    (rotations, name)
+    Done { rotations, modes, ..log.end(seed) }
 }
 
 /// What is left to do, and what went wrong.
 struct Work {
     seed: u64,
-    rotations: u64,
-    /// All that was in the configurations.
-    ways: String,
+    done: Done,
     failed: Vec<u64>,
 }
 
@@ -192,7 +255,7 @@ fn work(work: &Mutex<Work>, wanted: u64) {
     loop {
         let seed = {
             let mut work = work.lock().unwrap();
-            if work.rotations >= wanted {
+            if work.done.rotations >= wanted {
                 return;
             }
             work.seed += 1;
@@ -201,14 +264,11 @@ fn work(work: &Mutex<Work>, wanted: u64) {
         let done = std::panic::catch_unwind(|| run(seed));
         let mut work = work.lock().unwrap();
         match done {
-            Ok((rotations, way)) => {
-                work.rotations += rotations;
-                work.ways += &way;
-            }
+            Ok(done) => work.done.add(&done),
             Err(panic) => {
                 eprintln!("{}", panic.downcast_ref::<String>().cloned().unwrap_or_default());
                 work.failed.push(seed);
-                work.rotations += 1;
+                work.done.rotations += 1;
             }
         }
     }
@@ -225,19 +285,18 @@ fn every_line_once_whatever_logrotate_does() {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
     let (wanted, first) = (number("HEKA_ROTATIONS", ROTATIONS), number("HEKA_ROTATE_SEED", 1));
-    let (ways, failed) = (String::new(), Vec::new());
-    let todo = Mutex::new(Work { seed: first - 1, rotations: 0, ways, failed });
+    let todo = Mutex::new(Work { seed: first - 1, done: Done::default(), failed: Vec::new() });
     std::thread::scope(|scope| {
         for _ in 0..LOGS {
             scope.spawn(|| work(&todo, wanted));
         }
     });
-    let done = todo.into_inner().unwrap();
-    eprintln!("{} rotations", done.rotations);
-    assert!(done.failed.is_empty(), "failed seeds: {:?}", done.failed);
+    let Work { done, failed, .. } = todo.into_inner().unwrap();
+    eprintln!("{done}");
+    assert!(failed.is_empty(), "failed seeds: {failed:?}");
     if wanted >= ROTATIONS {
-        let is_there = |word: &&str| done.ways.split_whitespace().any(|other| other == *word);
-        let missing: Vec<&str> = way::WORDS.split(' ').filter(|word| !is_there(word)).collect();
-        assert!(missing.is_empty(), "not among the ways: {missing:?}");
+        for mode in way::MODES {
+            assert!(done.modes.get(mode).is_some_and(|count| *count > 0), "{mode}: {done}");
+        }
     }
 }

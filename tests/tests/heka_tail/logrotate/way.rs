@@ -5,9 +5,32 @@ use std::time::Duration;
 
 use heka_tests::Random;
 
-/// What is in one way or another.
-pub(super) const WORDS: &str = "create nocreate copytruncate nocompress compress delaycompress \
-    .xz .zst .bz2 dateext olddir maxsize shred linked killed stopped --use-polling inotify";
+/// What there has to be in one way or another.
+pub(super) const MODES: [&str; 23] = [
+    "create",
+    "nocreate",
+    "copytruncate",
+    "nocompress",
+    "compress",
+    "delaycompress",
+    ".gz",
+    ".xz",
+    ".zst",
+    ".bz2",
+    "dateext",
+    "olddir",
+    "size",
+    "maxsize",
+    "shred",
+    "late-writer",
+    "direct",
+    "link",
+    "link-to-link",
+    "killed",
+    "stopped",
+    "polling",
+    "inotify",
+];
 
 /// One way of rotating.
 pub(super) struct Way {
@@ -15,8 +38,8 @@ pub(super) struct Way {
     pub(super) truncates: bool,
     /// Whether a rotated file is compressed at once.
     pub(super) compresses: bool,
-    /// Whether the log is reached through a link, as Kubernetes lays them out.
-    pub(super) is_linked: bool,
+    /// Through how many links the log is reached, as Kubernetes lays them out.
+    pub(super) links: usize,
     pub(super) flags: Vec<String>,
     pub(super) kills: bool,
     /// How much later than the rotation the writer opens the new file.
@@ -65,7 +88,7 @@ impl Way {
             config: lines.join("\n"),
             compresses,
             truncates,
-            is_linked: random.below(3) == 0,
+            links: [0, 0, 1, 2][usize::try_from(random.below(4)).unwrap()],
             flags,
             kills: random.below(2) == 0,
             lag: Duration::from_millis(random.below(30)),
@@ -77,6 +100,11 @@ impl Way {
         if self.config.contains("dateext") { 3 } else { 10 }
     }
 
+    /// Whether logrotate itself decides that it is time, by the size of the log.
+    pub(super) fn goes_by_size(&self) -> bool {
+        self.config.contains("size")
+    }
+
     /// Whether the writer has to be quiet meanwhile. What is written between a copy and the
     /// truncation is lost by design, and so is what comes to a file that is compressed and deleted
     /// while nobody has it open.
@@ -84,18 +112,24 @@ impl Way {
         self.truncates || (is_down && self.compresses) || self.shreds()
     }
 
-    /// All that is special about it.
-    pub(super) fn name(&self) -> String {
-        let by = |is: bool, yes, no| if is { yes } else { no };
-        let polls = self.flags.iter().any(|flag| flag == "--use-polling");
-        [
-            self.config.as_str(),
-            by(self.is_linked, "linked", ""),
-            by(self.kills, "killed", "stopped"),
-            by(polls, "--use-polling", "inotify"),
-            "",
-        ]
-        .join("\n")
+    /// Which of [`MODES`] it has.
+    pub(super) fn modes(&self) -> impl Iterator<Item = &'static str> {
+        let has_flag = |flag: &str| self.flags.iter().any(|other| other == flag);
+        let compresses = !self.config.contains("nocompress");
+        let others = [
+            (compresses && !self.config.contains("compresscmd"), ".gz"),
+            (!self.lag.is_zero() && !self.needs_quiet(false), "late-writer"),
+            (true, ["direct", "link", "link-to-link"][self.links]),
+            (true, if self.kills { "killed" } else { "stopped" }),
+            (true, if has_flag("--use-polling") { "polling" } else { "inotify" }),
+        ];
+        let lines: Vec<&str> = self.config.split_whitespace().collect();
+        let is_there = move |mode: &&str| {
+            // What is to be compressed with counts only where there is compression.
+            let ends = !mode.starts_with('.') || compresses;
+            ends && lines.contains(mode) || others.contains(&(true, mode))
+        };
+        MODES.into_iter().filter(is_there)
     }
 
     /// Whether files are overwritten before they are deleted.
