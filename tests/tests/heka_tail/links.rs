@@ -120,6 +120,89 @@ fn overlays_and_mounts_that_come_and_go() {
 }
 
 #[test]
+fn an_overlay_that_writes_to_the_file() {
+    if !require_root() || !require("unshare") {
+        return;
+    }
+    let scene = Scene::new("");
+    let script = r#"
+        set -e
+        come() { until grep -qx "$1" out; do sleep 0.01; done; }
+        follow() { heka-tail -s100ms --rescan-interval=1h -o payload upper/over.log >out & come 1; }
+        mkdir lower upper work merged
+        echo 1 >upper/over.log
+        follow
+        mount -t overlay overlay -o lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=work merged || exit 99
+        for line in 2 3; do echo $line >>merged/over.log; come $line; done
+        kill $!; wait $! || true
+        follow; come 3
+        for line in 4 5; do echo $line >>merged/over.log; come $line; done
+        mv merged/over.log merged/over.log.1; echo 6 >merged/over.log; come 6
+        echo late >>merged/over.log.1; come late
+        echo 7 >>merged/over.log; come 7
+        kill $!
+    "#;
+    let outcome = sh(&format!("exec unshare -m sh -c '{script}'")).dir(scene.dir.path()).run();
+    if outcome.status.code() == Some(99) {
+        return skip_anywhere("overlays cannot be mounted here");
+    }
+    outcome.succeeds();
+}
+
+#[test]
+fn what_is_written_through_memory() {
+    if !require("python3") {
+        return;
+    }
+    let scene = Scene::new("1\n");
+    let tail = scene.follow(&[NEVER]);
+    tail.wait_stdout_is("1\n");
+    let script = "import mmap, sys
+log = open('app.log', 'r+b')
+log.truncate(40)
+room, at = mmap.mmap(log.fileno(), 40), 2
+for line in sys.stdin.buffer:
+    room[at:at + len(line)] = line
+    at += len(line)
+    print(at, flush=True)
+";
+    let writer = Tool::at("/usr/bin/python3").args(["-c", script]).dir(scene.dir.path());
+    let mut writer = writer.stdin_open().spawn();
+    for (line, out) in [("2\n", "1\n2\n"), ("3\n", "1\n2\n3\n"), ("4\n", "1\n2\n3\n4\n")] {
+        writer.write(line);
+        tail.wait_stdout_is(out);
+    }
+}
+
+#[test]
+fn a_directory_above_is_moved_and_another_takes_its_place() {
+    for operand in ["a/b/c/app.log", "a/b/c", "a/**/*.log", "link/c/app.log"] {
+        let scene = Scene::new("");
+        let make = |line| {
+            fs::create_dir_all(scene.path("a/b/c")).unwrap();
+            scene.append("a/b/c/app.log", line);
+        };
+        symlink("a/b", scene.path("link")).unwrap();
+        make("1\n");
+        let tail = scene.tool(&[NEVER, operand]).spawn();
+        tail.wait_stdout_is("1\n");
+        scene.rename("a", "away");
+        // Its writer has it open still.
+        scene.append("away/b/c/app.log", "2\n");
+        tail.wait_stdout_is("1\n2\n");
+        make("3\n");
+        tail.wait_stdout_is("1\n2\n3\n");
+        scene.append("a/b/c/app.log", "4\n");
+        tail.wait_stdout_is("1\n2\n3\n4\n");
+        // That one is moved as well, and back.
+        scene.rename("a/b", "a/d");
+        scene.rename("a/d", "a/b");
+        scene.append("a/b/c/app.log", "5\n");
+        tail.wait_stdout_is("1\n2\n3\n4\n5\n");
+    }
+}
+
+#[test]
 fn a_log_that_is_a_link_to_a_name_that_looks_rotated() {
     let scene = Scene::new("");
     fs::remove_file(scene.path("app.log")).unwrap();

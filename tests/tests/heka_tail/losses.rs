@@ -4,7 +4,7 @@
 use std::fs;
 
 use heka_tests::scene::{Scene, gzip, lets_go_of};
-use heka_tests::{Running, eventually, sh};
+use heka_tests::{Running, Tool, eventually, sh};
 use nix::sys::signal::Signal;
 
 /// Time of the processor that it has used, in hundredths of a second.
@@ -31,6 +31,29 @@ fn deleted_and_made_again_with_the_same_first_line() {
     fs::copy(scene.path("gone"), scene.path("app.log")).unwrap();
     scene.append("app.log", "line3\n");
     run().succeeds().stdout_is("#Fields: date time\nline1\nline2\nline3\n");
+}
+
+#[test]
+fn a_file_of_a_directory_that_comes_again_is_not_called_rewritten() {
+    let scene = Scene::new("");
+    for name in ["a.log", "b.log"] {
+        fs::create_dir_all(scene.path("logs")).unwrap();
+        scene.append(&format!("logs/{name}"), "1\n");
+    }
+    let flags = ["--checkpoint=pos", "--checkpoint-every=1", "--rotate-wait=50ms"];
+    scene.tool(&flags).args(["--no-follow", "logs"]).run().succeeds().stdout_is("1\n1\n");
+    let tail = scene.tool(&flags).arg("logs").spawn();
+    scene.append("logs/b.log", "2\n");
+    tail.wait_stdout_is("2\n");
+    fs::remove_file(scene.path("logs/a.log")).unwrap();
+    eventually("it is forgotten", || {
+        let shown = Tool::new("heka-tail").arg("--show-checkpoint=pos").dir(scene.dir.path()).run();
+        scene.append("logs/b.log", "more\n");
+        (shown.out().lines().count() == 1).then_some(())
+    });
+    scene.append("logs/a.log", "3\n");
+    tail.wait_stdout("the new file", |out| out.windows(2).any(|line| line == b"3\n"));
+    assert_eq!(tail.end_by(Signal::SIGTERM).err(), "");
 }
 
 #[test]

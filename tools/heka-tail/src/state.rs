@@ -2,11 +2,12 @@
 //! Positions across runs: read at the start, saved as data is written.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::follow::{FilePosition, Identity, Journal, Options, Stream, position};
@@ -29,14 +30,16 @@ const MAX_JOURNAL: u64 = 1 << 20;
 /// Positions of streams across runs.
 #[derive(Debug)]
 pub(crate) struct State {
-    known: Positions,
-    /// Files in these positions by identity, if they have a birth time: without one, another file
-    /// may have reused the inode.
-    by_identity: HashMap<Identity, FilePosition>,
+    /// Positions that are handed on with the messages.
+    handed_on: Positions,
+    /// Files of streams by identity, if they have a birth time: without one, another file may have
+    /// reused the inode. Created when a file is looked up; after the start, without the files of
+    /// streams that were resumed.
+    by_identity: Option<BTreeMap<Identity, FilePosition>>,
     /// Numbers of streams whose position may have changed since it was last noted.
     touched: BTreeSet<usize>,
-    /// Streams that were resumed.
-    resumed: HashSet<String>,
+    /// Streams that were resumed, during the start.
+    resumed: BTreeSet<Arc<str>>,
     journals: Vec<(String, Journal)>,
     file: Option<CheckpointFile>,
     every: Every,
@@ -49,7 +52,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn open(job: &Job) -> Result<Self, Stop> {
-        let (known, file, every) = match &job.position {
+        let (handed_on, file, every) = match &job.position {
             Position::Forget => (Positions::default(), None, Every::Records(u64::MAX)),
             Position::HandOn(path) => (Positions::read(path)?, None, Every::Records(u64::MAX)),
             Position::Keep(path, every) => {
@@ -63,19 +66,16 @@ impl State {
                 if job.files.iter().any(|operand| file.is_at(operand)) {
                     return Err(io::Error::from(Refused::Input)).at(path.display());
                 }
-                (file.positions().clone(), Some(file), *every)
+                (Positions::default(), Some(file), *every)
             }
         };
         let journals =
             job.journals.iter().map(|path| read_journal(path)).collect::<Result<_, _>>()?;
-        let files = known.iter().filter_map(|(_, bytes)| position::decode(bytes)).flatten();
-        let born = files.filter(|file| file.identity.born != 0);
-        let by_identity = born.map(|file| (file.identity, file)).collect();
         Ok(Self {
-            known,
-            by_identity,
+            handed_on,
+            by_identity: None,
             touched: BTreeSet::new(),
-            resumed: HashSet::new(),
+            resumed: BTreeSet::new(),
             journals,
             file,
             every,
@@ -86,6 +86,20 @@ impl State {
         })
     }
 
+    /// Returns the positions of all streams, which for streams that were not resumed are those of
+    /// earlier runs.
+    fn positions(&self) -> &Positions {
+        self.file.as_ref().map_or(&self.handed_on, CheckpointFile::positions)
+    }
+
+    /// Returns the files of all streams but `without`, by identity.
+    fn index(&self, without: &BTreeSet<Arc<str>>) -> BTreeMap<Identity, FilePosition> {
+        let all = self.positions().iter().filter(|(key, _)| !without.contains(*key));
+        let files = all.filter_map(|(_, bytes)| position::decode(bytes)).flatten();
+        let born = files.filter(|file| file.identity.born != 0);
+        born.map(|file| (file.identity, file)).collect()
+    }
+
     /// Resumes a stream at its position, if there is one.
     pub(crate) fn resume(
         &mut self,
@@ -94,9 +108,10 @@ impl State {
         options: &Options,
     ) -> Result<(), Stop> {
         let key = key_of(stream.id());
-        if let Some(bytes) = self.known.get(&key) {
-            self.resumed.insert(key.into_owned());
-            match position::decode(bytes) {
+        let found = self.positions().get_source(&key);
+        if let Some((key, files)) = found.map(|(key, at)| (Arc::clone(key), position::decode(at))) {
+            self.resumed.insert(key);
+            match files {
                 Some(files) => stream.resume(files),
                 None => {
                     let name = stream.name();
@@ -142,9 +157,10 @@ impl State {
     }
 
     /// Returns the position of the file at `path` under an earlier name.
-    fn renamed(&self, path: &Path) -> Option<FilePosition> {
+    fn renamed(&mut self, path: &Path) -> Option<FilePosition> {
         let identity = Identity::of(&std::fs::metadata(path).ok()?);
-        self.by_identity.get(&identity).copied()
+        let files = self.by_identity.take().unwrap_or_else(|| self.index(&BTreeSet::new()));
+        self.by_identity.insert(files).get(&identity).copied()
     }
 
     /// Whether positions are kept at all.
@@ -199,28 +215,36 @@ impl State {
         }
     }
 
-    /// Forgets a stream that was removed for good.
+    /// Forgets a stream that was removed for good: another stream may get its name.
     pub(crate) fn forget(&mut self, stream: &Stream) {
-        if let Some(file) = &mut self.file {
-            file.remove(&key_of(stream.id()));
+        let key = key_of(stream.id());
+        match &mut self.file {
+            Some(file) => file.remove(&key),
+            None => self.handed_on.remove(&key),
         }
     }
 
-    /// Forgets discovered streams that were not resumed and whose files were last written longer
-    /// ago than `after`.
+    /// Ends the start: forgets discovered streams that were not resumed and whose files were last
+    /// written longer ago than `after`.
     pub(crate) fn forget_old(&mut self, after: Option<Duration>) {
-        let (Some(file), Some(after)) = (&mut self.file, after) else { return };
-        let since = oldest_time(Some(after));
+        if let Some(after) = after {
+            self.forget_before(oldest_time(Some(after)));
+        }
+        let resumed = std::mem::take(&mut self.resumed);
+        self.by_identity = Some(self.index(&resumed));
+    }
+
+    fn forget_before(&mut self, since: u64) {
+        let Some(file) = &mut self.file else { return };
         let is_old = |bytes: &[u8]| {
             position::is_met(bytes)
                 && position::decode(bytes)
                     .is_some_and(|files| files.iter().all(|file| file.modified < since))
         };
-        let old =
-            self.known.iter().filter(|(key, bytes)| !self.resumed.contains(*key) && is_old(bytes));
-        old.for_each(|(key, _)| file.remove(key));
-        // Streams that nobody has asked for by now will not be asked for again.
-        self.resumed = HashSet::new();
+        let all = file.positions().iter();
+        let old = all.filter(|(key, bytes)| !self.resumed.contains(*key) && is_old(bytes));
+        let old: Vec<String> = old.map(|(key, _)| key.to_owned()).collect();
+        old.iter().for_each(|key| file.remove(key));
     }
 
     /// Stores the noted positions. A failure is reported once, and saving is tried again.

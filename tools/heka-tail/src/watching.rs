@@ -128,7 +128,8 @@ impl Watching {
 
     /// Whether anything has to be polled.
     pub(crate) fn is_polling(&self) -> bool {
-        self.is_blind || self.is_remounted || self.polled().next().is_some()
+        let misses_moves = self.watch.as_ref().is_some_and(Watch::misses_moves);
+        self.is_blind || self.is_remounted || misses_moves || self.polled().next().is_some()
     }
 
     /// Updates the watch after a stream was processed: it may read another file than before.
@@ -144,15 +145,21 @@ impl Watching {
         }
     }
 
-    /// Handles mounts and unmounts since the last call. Returns the streams whose files have moved,
-    /// and whether a directory has.
+    /// Handles mounts and unmounts since the last call, and moves that are not reported. Returns the
+    /// streams whose files have moved or may now be written to by an overlay, and whether a directory
+    /// has moved.
     pub(crate) fn take_mounted(&mut self, streams: &Streams) -> (Vec<usize>, bool) {
         if !std::mem::take(&mut self.is_remounted) {
-            return (Vec::new(), false);
+            let is_lost = |watch: &Watch| watch.misses_moves() && watch.has_lost();
+            return (Vec::new(), self.watch.as_ref().is_some_and(is_lost));
         }
         let covered = streams.iter().filter(|(_, one)| one.stream.is_covered());
-        let has_lost = self.watch.as_ref().is_some_and(Watch::has_lost);
-        (covered.map(|(number, _)| number).collect(), has_lost)
+        let mut touched: Vec<usize> = covered.map(|(number, _)| number).collect();
+        let Some(watch) = &mut self.watch else { return (touched, false) };
+        let mut hidden = watch.written_through();
+        hidden.retain(|number| !self.untold.contains(number));
+        touched.extend(hidden);
+        (touched, watch.has_lost())
     }
 
     /// Whether streams may appear without notification.

@@ -52,7 +52,7 @@ pub(crate) struct Connection {
     may_begin_tls: bool,
     /// The beginning of an incomplete record, or records that wait for another turn.
     pub(crate) rest: Unread,
-    /// The last read filled all its room: there may be more, or not.
+    /// Whether the last read filled its buffer: there may be more to read, or not.
     was_filled: bool,
     /// The state with which the next turn continues before anything is read.
     unfinished: Option<Unfinished>,

@@ -260,7 +260,7 @@ impl Chain {
         }
     }
 
-    fn knows(&self, generation: u64) -> bool {
+    pub(super) fn knows(&self, generation: u64) -> bool {
         let mut open = self.late.files().chain(&self.current);
         self.history.knows(generation) || open.any(|file| file.generation() == generation)
     }

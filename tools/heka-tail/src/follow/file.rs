@@ -75,9 +75,10 @@ impl OpenFile {
     }
 
     /// Releases the bytes kept in memory if nothing has come for a while and no data is held: they
-    /// can be read again.
+    /// can be read again, and if the file is as long as the system says.
     pub(crate) fn rest_if_quiet(&mut self) {
-        let is_quiet = self.modified.saturating_add(QUIET_NS) < just_before_now();
+        let is_old = self.modified.saturating_add(QUIET_NS) < just_before_now();
+        let is_quiet = is_old && self.len == self.end();
         if is_quiet && !self.is_packed() && self.held.rest() {
             self.fingerprint = Fingerprint::default();
         }
@@ -184,8 +185,8 @@ impl OpenFile {
     }
 
     /// Returns the number of bytes that are held for the end of their record.
-    pub(crate) fn held(&self) -> usize {
-        self.held.len()
+    pub(crate) fn held(&self) -> &[u8] {
+        self.held.left()
     }
 
     /// Whether the file is compressed, and so does not grow.
@@ -362,7 +363,7 @@ impl OpenFile {
         around: Around<'_>,
         consume: &mut dyn FnMut(&mut Chunk<'_>) -> Result<usize, Stop>,
     ) -> Result<(), Stop> {
-        if self.held() == 0 {
+        if self.held().is_empty() {
             return Ok(());
         }
         let mut bytes = self.held.take();

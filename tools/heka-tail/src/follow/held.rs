@@ -75,6 +75,11 @@ impl Held {
         self.bytes.len() - self.window
     }
 
+    /// Returns the bytes that are not used up.
+    pub(super) fn left(&self) -> &[u8] {
+        self.bytes.get(self.window..).unwrap_or(&[])
+    }
+
     /// Whether nothing has been read.
     pub(super) fn is_untouched(&self) -> bool {
         self.offset == 0 && self.bytes.is_empty()

@@ -17,7 +17,7 @@ const COARSE_TICK_NS: u64 = 2_100_000_000;
 ///
 /// The birth time distinguishes a reused inode from the file that had it before; it is 0 where the
 /// file system does not store it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Identity {
     /// Device.
     pub(crate) device: u64,

@@ -6,6 +6,17 @@ use std::time::Instant;
 use super::file::OpenFile;
 use super::options::Options;
 
+/// Whether a file ends in NUL bytes: it was extended, and may be filled through mmap(2), which is not
+/// reported.
+pub(crate) fn is_to_be_filled(file: &OpenFile) -> bool {
+    file.held().last() == Some(&0)
+}
+
+/// Whether only NUL bytes are held.
+pub(crate) fn is_hole(file: &OpenFile) -> bool {
+    !file.held().iter().any(|&byte| byte != 0)
+}
+
 /// The wait of held data for the end of its record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
@@ -20,7 +31,7 @@ impl Patience {
 
     /// Returns when the held data of `file` is presented again.
     pub(crate) fn deadline(self, file: &OpenFile, options: &Options) -> Option<Instant> {
-        let timeout = options.timeout.filter(|_| file.held() > 0)?;
+        let timeout = options.timeout.filter(|_| !file.held().is_empty())?;
         Some(self.last_data? + timeout)
     }
 

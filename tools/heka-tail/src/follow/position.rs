@@ -116,7 +116,8 @@ pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition], is_met: bool) {
 /// Decodes the positions of [`encode`]; `None` if the bytes are something else.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
     let mut rest = bytes.strip_prefix(&[VERSION])?;
-    let mut files = Vec::new();
+    // Most positions have one file.
+    let mut files = Vec::with_capacity(1);
     while !rest.is_empty() {
         let mut values = [0; 6];
         let mut reader = Reader::new(rest);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Resuming a stream that has a position.
 
+use super::chain::Chain;
 use super::file::OpenFile;
 use super::identity::Identity;
 use super::name::Name;
@@ -79,6 +80,13 @@ impl Resumption {
         }
         self.queue = list;
     }
+}
+
+/// Records the generations of a position, except those of open files.
+pub(super) fn meet(chain: &mut Chain, position: &[FilePosition]) {
+    let unknown = position.iter().map(|file| file.generation).filter(|&one| !chain.knows(one));
+    let unknown: Vec<u64> = unknown.collect();
+    chain.history.meet(unknown.into_iter());
 }
 
 /// Reports a file of a position that is gone.

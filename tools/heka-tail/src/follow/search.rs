@@ -139,7 +139,9 @@ impl Search<'_> {
             return None;
         }
         let found = find(position, std::slice::from_ref(&live), self.options.unpacks);
-        found.map(|(_, file)| file)
+        let (_, mut file) = found?;
+        file.share_path(self.files.shared_path());
+        Some(file)
     }
 
     /// Returns the files after `current`, which does not have the name.

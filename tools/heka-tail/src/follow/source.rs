@@ -8,6 +8,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::statfs::{FsType, fstatfs};
 use nix::sys::uio::preadv;
 
 use super::fingerprint::HEAD;
@@ -115,7 +116,7 @@ impl Source {
     }
 
     /// Reads once at `offset`, after verifying that `known` (or its last [`WINDOW`] bytes) precedes
-    /// it; `None` if not.
+    /// it; `None` if not, except in files that differ each time they are read.
     ///
     /// # Errors
     /// Any I/O error.
@@ -145,8 +146,18 @@ impl Source {
                 read => break read?,
             }
         };
-        Ok((len >= overlap && before == known).then(|| len - overlap))
+        let is_same = len >= overlap && before == known;
+        Ok((is_same || is_generated(file)).then(|| len.saturating_sub(overlap)))
     }
+}
+
+/// File systems that generate the contents of a file each time it is read: cgroup (two), debugfs, proc,
+/// sysfs and tracefs.
+const GENERATED: [i64; 6] = [0x27_e0eb, 0x6367_7270, 0x6462_6720, 0x9fa0, 0x6265_6572, 0x7472_6163];
+
+fn is_generated(file: &File) -> bool {
+    let kind = fstatfs(file).map(|found| found.filesystem_type());
+    kind.is_ok_and(|FsType(kind)| GENERATED.contains(&kind))
 }
 
 /// Opens a seekable file; rejects a pipe without waiting for it.

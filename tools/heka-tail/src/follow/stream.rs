@@ -17,7 +17,7 @@ use super::look::{Look, Relation, Seen};
 use super::loss;
 use super::name::Name;
 use super::options::Options;
-use super::patience::Patience;
+use super::patience::{Patience, is_to_be_filled};
 use super::position::FilePosition;
 use super::resumption::{self, Resumption};
 use super::start::Start;
@@ -170,8 +170,8 @@ impl Stream {
 
     /// Whether its files can be closed for now without loss: it is read to the end under its name.
     pub(crate) fn can_rest(&self) -> bool {
-        let is_whole =
-            self.chain.current.as_ref().is_some_and(|file| file.end() > 0 && file.held() == 0);
+        let is_whole = |file: &OpenFile| file.end() > 0 && file.held().is_empty();
+        let is_whole = self.chain.current.as_ref().is_some_and(is_whole);
         is_whole && self.chain.is_live && self.chain.late.is_empty() && self.chain.queue.is_empty()
     }
 
@@ -201,7 +201,8 @@ impl Stream {
     /// Returns when it has to be processed even without events.
     pub(crate) fn deadline(&self, options: &Options) -> Option<Instant> {
         let is_moved = self.chain.current.is_some() && !self.chain.is_live;
-        let is_polled = !self.chain.late.is_empty() || is_moved || self.chain.recheck;
+        let may_fill = self.chain.current.as_ref().is_some_and(is_to_be_filled);
+        let is_polled = !self.chain.late.is_empty() || is_moved || may_fill || self.chain.recheck;
         let again = is_polled.then_some(self.look_at);
         again.into_iter().chain(self.chain.deadline(options)).min()
     }
@@ -354,7 +355,6 @@ impl Stream {
             let until = look.now + look.options.grace(file.modified());
             self.chain.late.push(file, until, Patience::new(look.now));
         }
-        self.chain.history.meet(position.iter().map(|file| file.generation));
         self.chain.history.skip(&found.skipped);
         for gone in &found.gone {
             // It may be the stream of another name by now.
@@ -367,6 +367,7 @@ impl Stream {
         }
         self.origin = found.current.is_none().then(|| position.into());
         self.chain.current = found.current;
+        resumption::meet(&mut self.chain, position);
         self.chain.queue = found.queue.into_iter().collect();
     }
 

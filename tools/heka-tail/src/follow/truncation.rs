@@ -5,7 +5,7 @@ use super::chain::Chain;
 use super::file::OpenFile;
 use super::look::Look;
 use super::loss;
-use super::patience::Patience;
+use super::patience::{Patience, is_hole};
 use super::position::FilePosition;
 use super::search::Search;
 use crate::numbers;
@@ -86,7 +86,7 @@ pub(crate) fn replaced(chain: &mut Chain, look: &mut Look<'_>) -> Result<bool, S
     }
     numbers::TRUNCATIONS.add(1);
     report::note(format_args!("{}: truncated", chain.trouble.name()));
-    chain.press_current(look, More::Ended)?;
+    press_unless_hole(chain, look)?;
     if let Some(current) = &mut chain.current {
         chain.history.keep_contents(current);
         current.rewind();
@@ -111,7 +111,7 @@ fn go_on_in_copy(
         return Ok(false);
     }
     if is_itself {
-        chain.press_current(look, More::Ended)?;
+        press_unless_hole(chain, look)?;
     } else {
         numbers::TRUNCATIONS.add(1);
         report::note(format_args!("{}: truncated, copied before", chain.trouble.name()));
@@ -121,4 +121,10 @@ fn go_on_in_copy(
     }
     chain.current = Some(copy);
     Ok(true)
+}
+
+/// Delivers the bytes held of the current file, unless they are a hole that has been filled.
+fn press_unless_hole(chain: &mut Chain, look: &mut Look<'_>) -> Result<(), Stop> {
+    let is_filled = chain.current.as_ref().is_some_and(is_hole);
+    if is_filled { Ok(()) } else { chain.press_current(look, More::Ended) }
 }

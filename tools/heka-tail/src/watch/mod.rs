@@ -7,6 +7,7 @@
 //! and symlinks on the way to a file like files. Where there are too many events, files are polled
 //! (see `busy`).
 
+mod above;
 mod busy;
 mod events;
 mod links;
@@ -179,8 +180,17 @@ impl Watch {
     }
 
     fn watch(&mut self, directory: PathBuf) -> io::Result<bool> {
-        let identity = Identity::of(&std::fs::metadata(&directory)?);
+        let identity = || std::fs::metadata(&directory).map(|found| Identity::of(&found));
+        let before = identity()?;
         self.watcher.watch(&directory, RecursiveMode::NonRecursive).map_err(into_io)?;
+        let told = self.links.watch_above(&directory).and_then(|()| identity());
+        let identity = match told {
+            Ok(identity) if identity == before => identity,
+            told => {
+                drop(self.watcher.unwatch(&directory));
+                return Err(told.err().unwrap_or_else(|| io::ErrorKind::NotFound.into()));
+            }
+        };
         self.shared.lock().watched.insert(directory.clone(), 0);
         self.directories.insert(directory, Directory::new(identity));
         Ok(true)
@@ -215,6 +225,22 @@ impl Watch {
         before != Some(own)
     }
 
+    /// Returns the streams whose files an overlay may write to.
+    pub(crate) fn written_through(&mut self) -> Vec<usize> {
+        let mounted = self.routes.mounts();
+        if !mounted.has_uppers() {
+            return Vec::new();
+        }
+        let noted = self.shared.lock();
+        let files = noted.files.iter().filter(|(path, _)| mounted.is_written_through(path));
+        files.flat_map(|(_, streams)| streams.iter()).copied().collect()
+    }
+
+    /// Whether moves of some directories are not reported.
+    pub(crate) fn misses_moves(&self) -> bool {
+        self.links.misses_moves()
+    }
+
     /// Whether a directory was moved or removed.
     pub(crate) fn has_lost(&self) -> bool {
         let is_there = |path: &Path, directory: &Directory| {
@@ -230,7 +256,9 @@ impl Watch {
         let moved = std::mem::take(&mut self.shared.lock().moved);
         let mut lost = HashSet::new();
         for (path, directory) in &mut self.directories {
-            if moved.contains(path) || directory.look(path) == Fate::Lost {
+            // After a move away and back, the directories above are no longer watched.
+            let is_told = self.links.watch_above(path).is_ok();
+            if moved.contains(path) || !is_told || directory.look(path) == Fate::Lost {
                 lost.insert(path.clone());
             }
         }

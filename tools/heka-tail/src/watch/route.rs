@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The path to a file: the symlinks on it, and whether inotify reports everything at its end.
 
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,35 +9,48 @@ use std::rc::Rc;
 
 use nix::sys::statfs::{FsType, statfs};
 
-use super::mounts;
+use super::mounts::Mounted;
 use crate::follow::identity::Identity;
 
 /// Maximum number of symlinks, as in the kernel.
 const MAX_LINKS: usize = 40;
 
-/// File systems to which others may write without this kernel noticing: 9p, afs, ceph, cifs, coda,
-/// fuse, gfs2, lustre, ncp, nfs, ocfs2, smb, smb2, v9fs; those whose files change without a write:
-/// cgroup, debugfs, proc, sysfs; and overlayfs, whose layers may be written to directly.
-const UNTOLD: [i64; 20] = [
+/// File systems to which others may write without this kernel noticing: 9p, acfs, afs (two), beegfs,
+/// ceph, cifs, coda, fuse, gfs2, gpfs, ibrix, lustre, ncp, nfs, ocfs2, panfs, prl_fs, smb, smb2, snfs,
+/// vboxsf, vmhgfs, vxfs; those whose files change without a write: cgroup (two), debugfs, proc, sysfs,
+/// tracefs; and aufs and overlayfs, whose layers may be written to directly.
+const UNTOLD: [i64; 32] = [
     0x0102_1997,
+    0x6163_6673,
     0x5346_414f,
     0x6b41_4653,
+    0x1983_0326,
     0x00c3_6400,
     0xff53_4d42,
     0x7375_7245,
     0x6573_5546,
     0x0116_1970,
+    0x4750_4653,
+    0x0131_11a8,
     0x0bd0_0bd0,
     0x564c,
     0x6969,
     0x7461_636f,
+    0xaad7_aaea,
+    0x7c7c_6673,
     0x517b,
     0xfe53_4d42,
+    0xbeef_dead,
+    0x786f_4256,
+    0xbacb_acbc,
+    0xa501_fcf5,
     0x27_e0eb,
-    0x6467_7270,
+    0x6367_7270,
     0x6462_6720,
     0x9fa0,
     0x6265_6572,
+    0x7472_6163,
+    0x6175_6673,
     0x794c_7630,
 ];
 
@@ -57,7 +69,7 @@ pub(crate) struct Routes {
     last: Option<Rc<Parent>>,
     /// Whether the cached directory has been verified.
     is_sure: bool,
-    mounts: Option<HashSet<PathBuf>>,
+    mounts: Option<Mounted>,
 }
 
 /// A directory on the path.
@@ -102,7 +114,7 @@ impl Routes {
             found = std::fs::symlink_metadata(&end).ok();
         }
         // inotify knows a file by one name only.
-        is_told &= found.is_none_or(|found| found.nlink() <= 1) && !self.mounts().contains(&end);
+        is_told &= found.is_none_or(|found| found.nlink() <= 1) && !self.mounts().may_hide(&end);
         names.push(end);
         Ok(Route { names, is_told })
     }
@@ -126,9 +138,9 @@ impl Routes {
         Ok(parent)
     }
 
-    /// Returns the mount points of file systems and single files.
-    fn mounts(&mut self) -> &HashSet<PathBuf> {
-        self.mounts.get_or_insert_with(mounts::points)
+    /// Returns the mount points.
+    pub(crate) fn mounts(&mut self) -> &Mounted {
+        self.mounts.get_or_insert_with(Mounted::now)
     }
 }
 
