@@ -9,7 +9,7 @@ use std::path::Path;
 /// # Panics
 /// If there is no such page.
 pub fn examples(page: &str) -> Vec<String> {
-    let text = read(&format!("man/{page}"));
+    let text = text(page);
     let mut lines = text.lines().skip_while(|line| *line != ".Sh EXAMPLES").skip(1);
     let mut found = Vec::new();
     while let Some(line) = lines.next().filter(|line| !line.starts_with(".Sh ")) {
@@ -21,6 +21,14 @@ pub fn examples(page: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// All of a man page, as it is written.
+///
+/// # Panics
+/// If there is no such page.
+pub fn text(page: &str) -> String {
+    read(&format!("man/{page}"))
 }
 
 /// The only one of them that has `part` in it.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! heka-tail as its users meet it: files of every kind, followed.
 
+mod as_tail;
 mod follow;
 mod frames;
 mod habits;
