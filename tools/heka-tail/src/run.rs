@@ -388,8 +388,7 @@ impl Tail {
             self.due.remove(number);
         }
         self.watching.remove(&gone);
-        // A new file at the path of a removed stream may already have been reported as that
-        // stream's.
+        // A new file at its path may already have been reported as that of a removed stream.
         self.take_in(gone.iter().any(|(_, path)| path.exists()), BTreeSet::new())
     }
 
