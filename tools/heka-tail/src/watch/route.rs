@@ -16,7 +16,7 @@ use crate::follow::identity::Identity;
 const MAX_LINKS: usize = 40;
 
 /// File systems to which others may write without this kernel noticing: 9p, acfs, afs (two), beegfs,
-/// ceph, cifs, coda, fuse, gfs2, gpfs, ibrix, lustre, ncp, nfs, ocfs2, panfs, prl_fs, smb, smb2, snfs,
+/// ceph, cifs, coda, fuse, gfs2, gpfs, ibrix, lustre, ncp, nfs, ocfs2, panfs, `prl_fs`, smb, smb2, snfs,
 /// vboxsf, vmhgfs, vxfs; those whose files change without a write: cgroup (two), debugfs, proc, sysfs,
 /// tracefs; and aufs and overlayfs, whose layers may be written to directly.
 const UNTOLD: [i64; 32] = [
