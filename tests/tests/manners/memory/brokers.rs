@@ -3,7 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
-use heka_tests::{Mock, Nats, Running, Signal, Tool, flows, sh};
+use heka_tests::{Broker, Mock, Nats, Running, Signal, Tool, flows, sh};
 
 use super::records::wait_full;
 use super::servers::stuck;
