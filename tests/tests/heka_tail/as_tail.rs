@@ -4,7 +4,7 @@
 use std::fs;
 
 use heka_tests::scene::Scene;
-use heka_tests::{Outcome, Tool, page, require};
+use heka_tests::{Outcome, Tool, page, require, skip_anywhere};
 
 /// Some files.
 fn scene() -> Scene {
@@ -28,8 +28,15 @@ fn ours(scene: &Scene, args: &[&str]) -> Outcome {
 }
 
 fn is_gnu() -> bool {
+    if !require("tail") {
+        return false;
+    }
     let version = Tool::at("/usr/bin/tail").arg("--version").run();
-    require("tail") && version.out().contains("GNU coreutils")
+    let is_gnu = version.out().contains("GNU coreutils");
+    if !is_gnu {
+        skip_anywhere("tail(1) is not that of GNU");
+    }
+    is_gnu
 }
 
 #[test]
