@@ -31,6 +31,10 @@ pub trait Servers {
     fn harm(&mut self, random: &mut Random) -> &'static str;
     /// Ends that.
     fn heal(&mut self);
+    /// The number of records that they keep. No more are written in all, evenly over the time.
+    fn most(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// The servers, and our processes before and behind them.
@@ -40,6 +44,8 @@ struct World<S> {
     sender: Option<Running>,
     archives: [Option<Running>; 2],
     written: u64,
+    begun: Instant,
+    time: Duration,
     faults: BTreeMap<&'static str, u64>,
 }
 
@@ -72,6 +78,10 @@ impl<S: Servers> World<S> {
     }
 
     fn write(&mut self) {
+        let passed = self.begun.elapsed().as_secs_f64() / self.time.as_secs_f64();
+        if self.written as f64 > self.servers.most() as f64 * passed {
+            return;
+        }
         let mut file = open(&self.folder.path().join("app.log"));
         let lines: String =
             (1..=BATCH).map(|number| format!("{}\n", self.written + number)).collect();
@@ -160,15 +170,23 @@ pub fn soak(servers: impl Servers, part: f64) {
     let seed = number("HEKA_SOAK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let name = servers.name();
     eprintln!("{name}: HEKA_SOAK_SEED={seed}");
-    let (folder, archives, faults) = (scratch(), [None, None], BTreeMap::new());
-    let mut world = World { folder, servers, sender: None, archives, written: 0, faults };
+    let mut world = World {
+        folder: scratch(),
+        servers,
+        sender: None,
+        archives: [None, None],
+        written: 0,
+        begun: Instant::now(),
+        time,
+        faults: BTreeMap::new(),
+    };
     let mut random = Random::spread(seed);
     eventually("the broker is ready for the archives", || {
         world.watch_over();
         world.servers.prepare()
     });
-    let end = Instant::now() + time;
-    while Instant::now() < end {
+    world.begun = Instant::now();
+    while world.begun.elapsed() < time {
         world.harm(&mut random, ABSENCE.min(time / 2));
         world.pass(Duration::from_millis(500), true);
     }

@@ -14,6 +14,8 @@ const SESSION: &str = "session.timeout.ms=6000";
 /// What is not answered is asked again soon.
 const SOON: &str = "socket.timeout.ms=3000";
 const BROKERS: u64 = 3;
+/// The mock cluster keeps five megabytes of each partition.
+const MOST_OF_MOCK: u64 = 80_000;
 
 struct Frozen(Tansu);
 
@@ -83,6 +85,10 @@ impl Servers for Cluster {
         for id in std::mem::take(&mut self.down) {
             self.mock.tell(&format!("up {id}"));
         }
+    }
+
+    fn most(&self) -> u64 {
+        MOST_OF_MOCK
     }
 }
 
