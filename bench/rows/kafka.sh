@@ -8,13 +8,13 @@ tansu_broker() {
         --storage-engine memory://tansu/ >/dev/null 2>&1 &
     wait_port "$1"
 }
-# mock_broker: in the background; its address is in the file mock.
+# mock_broker [PARTITIONS]: in the background; its address is in the file mock.
 mock_broker() {
     mkfifo stdin
     kafka-mock 1 <stdin >mock &
     exec 9>stdin
     wait_file mock
-    echo topic t 1 >&9
+    echo "topic t ${1:-1}" >&9
     until grep -q ok mock; do sleep 0.001; done
 }
 export -f tansu_broker mock_broker
@@ -57,3 +57,23 @@ if python3 -c 'import confluent_kafka' 2>/dev/null; then
 fi
 end_row
 [ -z "$server" ] || kill "$server"
+
+# It keeps five megabytes of a partition, so there are many.
+row 'lines from a mock broker' '≤ 1.0 × kcat -C'
+amount "$FEWER_BYTES" "$FEWER_LINES"
+server=
+if selected && command -v kafka-mock >/dev/null; then
+    cd "$WORK"
+    mock_broker 64
+    server=$!
+    cd - >/dev/null
+    KAFKA_MOCK=$(head -n 1 "$WORK/mock")
+    export KAFKA_MOCK
+    heka-kafka "kafka://$KAFKA_MOCK/t?form=payload&enable.idempotence=false" <"$FEWER"
+fi
+contender 'heka-kafka --read' '
+    heka-kafka -r --no-follow "kafka://$KAFKA_MOCK/t?from=begin" >/dev/null' heka-kafka kafka-mock
+contender 'kcat -C' '
+    kcat -q -b "$KAFKA_MOCK" -C -t t -e >/dev/null' kcat kafka-mock
+end_row
+[ -z "$server" ] || { exec 9>&-; kill "$server"; }

@@ -115,6 +115,8 @@ impl Mock {
 
     /// Tells it what to do, as described in `kafka-mock.rs`.
     pub fn tell(&mut self, command: &str) {
+        let said = self.running.stderr();
+        assert!(self.running.is_running(), "the mock cluster has ended: {said}");
         self.running.write(format!("{command}\n"));
         self.commands += 1;
         let count = self.commands;
