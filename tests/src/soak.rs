@@ -3,7 +3,7 @@
 //! at random; then every record is counted.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,9 +31,13 @@ pub trait Servers {
     fn harm(&mut self, random: &mut Random) -> &'static str;
     /// Ends that.
     fn heal(&mut self);
-    /// The number of records that they keep. No more are written in all, evenly over the time.
+    /// Maximum number of records to write, spread evenly over the time.
     fn most(&self) -> u64 {
         u64::MAX
+    }
+    /// Maximum time.
+    fn longest(&self) -> Duration {
+        Duration::MAX
     }
 }
 
@@ -167,6 +171,7 @@ fn open(path: &Path) -> File {
 pub fn soak(servers: impl Servers, part: f64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let time = Duration::from_secs(number("HEKA_SOAK_SECONDS").unwrap_or(20)).mul_f64(part);
+    let time = time.min(servers.longest());
     let seed = number("HEKA_SOAK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let name = servers.name();
     eprintln!("{name}: HEKA_SOAK_SEED={seed}");
@@ -198,5 +203,11 @@ pub fn soak(servers: impl Servers, part: f64) {
         written.saturating_sub(arrived),
         all - arrived
     );
-    assert_eq!((arrived, world.archived(true).len()), (written, written));
+    let last = |name: &str| {
+        let text = fs::read_to_string(world.folder.path().join(name)).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().rev().take(30).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    };
+    let counted = (arrived, world.archived(true).len());
+    assert_eq!(counted, (written, written), "the last that was said:\n{}", last("log"));
 }

@@ -6,6 +6,8 @@
 //! frozen; that its connections break, and that nobody answers for a while, is what the mock
 //! cluster is for, where however nobody recognises what is sent again.
 
+use std::time::Duration;
+
 use heka_tests::soak::{Servers, soak};
 use heka_tests::{Broker as _, Mock, Random, Signal, Tansu};
 
@@ -14,8 +16,10 @@ const SESSION: &str = "session.timeout.ms=6000";
 /// What is not answered is asked again soon.
 const SOON: &str = "socket.timeout.ms=3000";
 const BROKERS: u64 = 3;
-/// The mock cluster keeps five megabytes of each partition.
+/// Maximum number of records: the mock cluster keeps five megabytes of each partition.
 const MOST_OF_MOCK: u64 = 80_000;
+/// Maximum time with the mock cluster, whose process aborted in one of ten runs of two minutes.
+const LONGEST_OF_MOCK: Duration = Duration::from_secs(30);
 
 struct Frozen(Tansu);
 
@@ -60,9 +64,9 @@ impl Servers for Cluster {
         self.mock.url(&format!("logs?key=Payload&{SOON}"))
     }
 
-    /// The mock cluster lets a reader that joins wait for five seconds, and ends with a failed
-    /// assertion (`!member->resp`) if it joins again meanwhile on another connection. So a reader has
-    /// to be patient.
+    /// Without `SOON`: the mock cluster lets a reader that joins wait for five seconds, and aborts
+    /// (`rdkafka_mock_cgrp.c`: ``Assertion `!member->resp' failed``) if the reader joins again on
+    /// another connection meanwhile.
     fn to_read(&self) -> String {
         self.mock.url(&format!("logs?group=archive&{SESSION}"))
     }
@@ -89,6 +93,10 @@ impl Servers for Cluster {
 
     fn most(&self) -> u64 {
         MOST_OF_MOCK
+    }
+
+    fn longest(&self) -> Duration {
+        LONGEST_OF_MOCK
     }
 }
 
