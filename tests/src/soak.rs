@@ -141,6 +141,13 @@ impl<S: Servers> World<S> {
         numbers
     }
 
+    /// The last lines that the processes have written to stderr.
+    fn last_words(&self) -> String {
+        let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
     /// What was written is archived: how many, and how often. What a killed archive had in hand
     /// comes again when its time is up.
     fn settle(&mut self) -> (usize, usize) {
@@ -203,11 +210,6 @@ pub fn soak(servers: impl Servers, part: f64) {
         written.saturating_sub(arrived),
         all - arrived
     );
-    let last = |name: &str| {
-        let text = fs::read_to_string(world.folder.path().join(name)).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().rev().take(30).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-    };
     let counted = (arrived, world.archived(true).len());
-    assert_eq!(counted, (written, written), "the last that was said:\n{}", last("log"));
+    assert_eq!(counted, (written, written), "{}", world.last_words());
 }
