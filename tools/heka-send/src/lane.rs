@@ -14,7 +14,8 @@ use heka_core::report::{self, Stop, stats};
 
 use crate::input::Record;
 use crate::packer::{Oversized, Packer};
-use crate::peer::{Target, have_room, want_more};
+use crate::patience::{have_room, want_more};
+use crate::peer::Target;
 use crate::place::Identity;
 use crate::plan::{Ack, Plan};
 use crate::spool::{Bypass, Spool};

@@ -13,8 +13,8 @@ use heka_core::wire::FrameTooLarge;
 
 use crate::input::{Record, Run};
 use crate::packer::{Packer, put_run};
-use crate::patience::{Patience, Room};
-use crate::peer::{Target, want_more};
+use crate::patience::{Patience, Room, want_more};
+use crate::peer::Target;
 use crate::plan::{QueueFull, QueuePlan};
 
 /// Size at which collected records are written to the queue.
@@ -87,6 +87,9 @@ impl Spool {
     fn put_run(&mut self, run: &mut Run<'_>, past: &mut Bypass<'_>) -> Result<(), Stop> {
         self.append(past)?;
         self.appended += run.ends.len() as u64;
+        if self.queue.has_enough() {
+            self.look_again(past)?;
+        }
         let may_pass = self.may_pass(past);
         let is_large = run.bytes().len() >= BLOCK_SIZE && self.block.is_empty();
         let stored = if is_large { self.queue.append(run.bytes(), run.ends)? } else { 0 };
@@ -162,6 +165,14 @@ impl Spool {
         }
         self.stored = self.appended;
         self.make_room(past)
+    }
+
+    /// Passes to the queue what peers have acknowledged since the last look: what is acknowledged need
+    /// not be copied when a file is started over.
+    fn look_again(&mut self, past: &mut Bypass<'_>) -> Result<(), Stop> {
+        past.targets.iter_mut().for_each(Target::look_again);
+        let acknowledged = past.targets.iter().map(|target| target.window.acknowledged()).min();
+        acknowledged.map_or(Ok(()), |number| self.queue.acknowledge(number))
     }
 
     /// Whether the records appended now are the next ones for the peers, which have room.

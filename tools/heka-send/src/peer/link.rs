@@ -271,6 +271,13 @@ impl Link {
         Ok(())
     }
 
+    /// Passes to the window how much the peer has by now, as far as the system knows.
+    pub(crate) fn look_again(&mut self, window: &mut Window) {
+        if let Some(len) = self.arrival.arrived_at_last(self.pipe.stream(), self.written) {
+            window.acknowledge_bytes(len);
+        }
+    }
+
     /// Handles a broken connection: passes to the window how much the peer has nevertheless.
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
         if let Some(stream) = self.pipe.stream_mut()
@@ -279,9 +286,7 @@ impl Link {
         {
             return Over::mistaken(&self.name);
         }
-        if let Some(len) = self.arrival.arrived_at_last(self.pipe.stream(), self.written) {
-            window.acknowledge_bytes(len);
-        }
+        self.look_again(window);
         error.into()
     }
 

@@ -313,6 +313,13 @@ impl Target {
         self.addrs.all().iter().any(|addr| self.delivery.ack_of(addr) != Ack::None)
     }
 
+    /// Takes notice of what the peer's kernel has acknowledged by now.
+    pub(crate) fn look_again(&mut self) {
+        if let Phase::Open(link) = &mut self.phase {
+            link.look_again(&mut self.window);
+        }
+    }
+
     /// Whether there is a connection.
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
@@ -384,16 +391,6 @@ impl Target {
         }
         Ok(())
     }
-}
-
-/// Whether every target has room for another record.
-pub(crate) fn have_room(targets: &[Target]) -> bool {
-    targets.iter().all(|target| target.window.has_room())
-}
-
-/// Like [`have_room`], and all peers listen: otherwise a queue is the better place for a record.
-pub(crate) fn want_more(targets: &[Target]) -> bool {
-    have_room(targets) && targets.iter().any(Target::is_open)
 }
 
 #[cfg(test)]

@@ -207,6 +207,11 @@ impl Queue {
         self.len() < self.limits.size
     }
 
+    /// Whether the last file is to be started over, if possible.
+    pub(crate) fn has_enough(&self) -> bool {
+        self.log.end().offset >= ENOUGH.min(self.limits.file_size / 2)
+    }
+
     /// Whether there are messages to read.
     pub(crate) fn has_unread(&self) -> bool {
         self.reader.at < self.log.end()
@@ -245,8 +250,10 @@ impl Queue {
     /// Any I/O error; incomplete writes are undone.
     pub(crate) fn append(&mut self, frames: &[u8], ends: &[usize]) -> Result<usize, Stop> {
         stats::blocked_while(stats::On::Disk, || {
-            let is_enough = self.log.end().offset >= ENOUGH.min(self.limits.file_size / 2);
-            if is_enough && self.can_begin_anew() && self.safety.keeper.is_cleared(&self.cursor)? {
+            if self.has_enough()
+                && self.can_begin_anew()
+                && self.safety.keeper.is_cleared(&self.cursor)?
+            {
                 match self.begin_anew() {
                     Err(error) if is_full(&error) => return Ok(0),
                     begun => begun.at(self.dir.display())?,
