@@ -211,10 +211,12 @@ impl Log {
         let gone = before.place.offset;
         let left = self.end().offset - gone;
         let (start, end) = (Place { offset: 0, ..before.place }, self.end());
-        // The cursor on disk may still be inside the part that is about to be overwritten.
-        self.end_file.store(self.end_of(end, before))?;
-        self.begun = before;
-        self.copy_to_front(gone, left)?;
+        if left > 0 {
+            // The cursor on disk may still be inside the part that is about to be overwritten.
+            self.end_file.store(self.end_of(end, before))?;
+            self.begun = before;
+            self.copy_to_front(gone, left)?;
+        }
         let begun = Mark { place: start, ..before };
         self.end_file.store(self.end_of(Place { offset: left, ..end }, begun))?;
         self.begun = begun;

@@ -360,9 +360,12 @@ impl Queue {
             self.sync()?;
         }
         if is_done {
-            // First, so that a full disk has room for the rest.
-            self.log.cut_at(0).at(self.dir.display())?;
-            self.begin_anew().at(self.dir.display())?;
+            let mut begun = self.begin_anew();
+            if begun.as_ref().is_err_and(is_full) {
+                // The files have the room for it.
+                begun = self.log.cut_at(0).and_then(|()| self.begin_anew());
+            }
+            begun.at(self.dir.display())?;
         }
         self.log.cut_rest().at(self.dir.display())
     }
