@@ -299,8 +299,7 @@ impl<'a> Hub<'a> {
         Ok(())
     }
 
-    /// Handles the end of standard input: writing to each peer ends too, unless there never was any
-    /// input (as with /dev/null).
+    /// Ends writing to each peer with standard input, unless that never had anything (/dev/null).
     fn end_input(&mut self, has_given: bool) {
         if self.datagrams.is_none() {
             self.peers.end_input(has_given || self.plan.server().is_none());
@@ -315,8 +314,7 @@ impl<'a> Hub<'a> {
     /// Waits for an event, for room on standard output, or for `deadline`.
     fn wait(&mut self, deadline: Deadline) -> Result<(), Stop> {
         let is_busy = self.is_busy();
-        // Without standard input nothing is delayed by this, and each avoided system call per turn
-        // counts.
+        // Without standard input nothing is delayed by this, and a system call is saved.
         if is_busy && !self.wants_input() && self.busy_turns < BUSY_TURNS {
             self.busy_turns += 1;
             return Ok(());
@@ -343,8 +341,7 @@ impl<'a> Hub<'a> {
         self.can_take_in() || (can_read && self.peers.want_reading())
     }
 
-    /// Releases records that wait for more input that may not come; returns whether peers have work
-    /// because of that.
+    /// Releases records that wait for more input; returns whether that makes work for peers.
     fn flush(&mut self) -> Result<bool, Stop> {
         if let Some(out) = &mut self.sink.out {
             out.try_flush()?;
