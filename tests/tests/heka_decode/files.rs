@@ -90,7 +90,7 @@ fn messages_that_nobody_looks_at_come_out_as_all_others_do() {
         numbers.map(|number| format!("{number}\n")).collect()
     };
     fs::write(dir.join("app.log"), lines(0..100)).expect("write");
-    // Messages with positions, and marks of those that were left out.
+    // Messages with positions, and marks of those that were skipped.
     let line = "heka-tail --no-follow --resume pos app.log | heka-decode -o heka -m 'Payload =~ /[2468]$/'";
     let with_positions = sh(line).dir(dir).run().succeeds().stdout.clone();
     let (many, few) = (frames(&lines(100..700)), frames(&lines(700..710)));
