@@ -41,10 +41,10 @@ heka\t'Framed messages'
 json\t'JSON, one object a line'
 tag\t'The peer\'s number, a tab, the record'"
 complete -c unix-sock -s n -l max-count -d 'Stop after NUM records from the socket' -r
-complete -c unix-sock -l to -d 'Destination of records without a peer number' -r -f -a "all\t'To every connection'
-last\t'To the newest connection'
-origin\t'To the connection that sent the newest record'
-none\t'Nowhere'"
+complete -c unix-sock -l to -d 'Destination of records without a peer number' -r -f -a "all\t'All connections'
+last\t'The newest connection'
+origin\t'The connection that sent the newest record'
+none\t'None'"
 complete -c unix-sock -s c -l exec -d 'Run a command for each connection' -r -f -a "(__fish_complete_command)"
 complete -c unix-sock -l allow-uid -d 'Serve only these users, by name or number' -r
 complete -c unix-sock -l allow-gid -d 'Serve only these groups, by name or number' -r
