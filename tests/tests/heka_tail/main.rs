@@ -2,6 +2,7 @@
 //! heka-tail as its users meet it: files of every kind, followed.
 
 mod as_tail;
+mod compressed;
 mod follow;
 mod frames;
 mod habits;

@@ -136,9 +136,8 @@ impl Chain {
         if self.patience.take_due(current, look.options, look.now) {
             self.press_current(look, More::Idle)?;
         }
-        if let Some(current) = &mut self.current {
-            current.rest_if_quiet();
-        }
+        truncation::note_empty(self);
+        self.current.iter_mut().for_each(OpenFile::rest_if_quiet);
         Ok(())
     }
 

@@ -110,6 +110,13 @@ impl History {
         self.done().any(|done| done.identity == identity)
     }
 
+    /// Returns when a finished file was last written to, as far as it was read: the latest time
+    /// before `now`; nanoseconds since 1970.
+    pub(crate) fn last_written(&self, now: u64) -> Option<u64> {
+        let times = self.done().filter_map(|done| Some(done.position?.modified));
+        times.filter(|&time| time < now).max()
+    }
+
     /// Whether a file is a finished one. Without birth times, another file may have reused the
     /// inode.
     pub(crate) fn has_read(&self, file: &Candidate) -> bool {

@@ -11,6 +11,7 @@ use super::search::Search;
 use crate::numbers;
 use crate::select::find::Candidate;
 
+use heka_core::os::clock;
 use heka_core::record::More;
 use heka_core::report::{self, Stop};
 
@@ -39,6 +40,20 @@ pub(crate) fn first_written(
         return Ok(());
     }
     read_copies(chain, position, look)
+}
+
+/// Notes that the current file is still empty: what a copy of it will contain is written later than
+/// the files closed so far, even if these got lines after it was created. A compressed form of one
+/// of them must not be taken for such a copy.
+pub(super) fn note_empty(chain: &mut Chain) {
+    let is_unread = |file: &&mut OpenFile| file.is_untouched() && !file.is_packed();
+    let Some(current) = chain.current.as_mut().filter(is_unread) else { return };
+    let now = u64::try_from(clock::now_ns()).unwrap_or(0);
+    let after = chain.history.last_written(now).map_or(0, |last| last + 1);
+    let known = current.modified();
+    if known < after && current.written() <= known && current.lag() == 0 {
+        current.set_modified(after);
+    }
 }
 
 /// Reads the former contents of the current file after `position`, which are in copies by now.

@@ -133,6 +133,10 @@ fn open_at(position: &FilePosition, candidate: &Candidate, unpacks: bool) -> Opt
         return None;
     }
     file.resume(position);
+    if position.offset == 0 {
+        // It may have been empty until later than its last change.
+        file.set_modified(file.modified().max(position.modified));
+    }
     Some(file)
 }
 
