@@ -12,7 +12,7 @@ man5dir ?= $(mandir)/man5
 man7dir ?= $(mandir)/man7
 bashcompdir ?= $(datarootdir)/bash-completion/completions
 zshcompdir ?= $(datarootdir)/zsh/site-functions
-# fish searches /usr/share and the home, not /usr/local/share; what administrators add is in /etc.
+# fish searches /usr/share and the home directory, not /usr/local/share; /etc is for local additions.
 fishcompdir ?= $(if $(filter /usr/local,$(prefix)),/etc/fish/completions,$(datarootdir)/fish/vendor_completions.d)
 DESTDIR ?=
 
@@ -24,7 +24,7 @@ CARGOFLAGS ?= --locked
 MANDOC ?= mandoc
 PROFILE ?= release
 
-# heka-kafka is a workspace of its own, which needs more than Rust: `make kafka`.
+# heka-kafka is a separate workspace, which needs more than Rust: `make kafka`.
 TOOLS := $(filter-out heka-kafka,$(sort $(patsubst tools/%/Cargo.toml,%,$(wildcard tools/*/Cargo.toml))))
 KAFKA := --manifest-path tools/heka-kafka/Cargo.toml
 MAN1 := $(sort $(wildcard man/*.1))
@@ -36,11 +36,11 @@ FISHCOMP := $(sort $(wildcard completions/fish/*))
 DOCS := README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE
 
 target := $(or $(CARGO_TARGET_DIR),target)
-# Absolute, and not by abspath: that would cut a path at its spaces.
+# Absolute, but not with abspath, which would split a path at its spaces.
 here := $(if $(filter /%,$(target)),$(target),$(CURDIR)/$(target))
 built = $(target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 version := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-# An archive made by `make dist` has no history, but a file with its commit.
+# An archive from `make dist` has no history, but a file with its commit.
 export HEKA_TOOLS_REV ?= $(shell cat .revision 2>/dev/null || git rev-parse --short=12 HEAD 2>/dev/null)
 
 .DELETE_ON_ERROR:
@@ -51,14 +51,14 @@ export HEKA_TOOLS_REV ?= $(shell cat .revision 2>/dev/null || git rev-parse --sh
 all: ## build every tool (PROFILE=release)
 	$(CARGO) build $(CARGOFLAGS) --profile $(PROFILE) --bins $(addprefix -p ,$(TOOLS))
 
-# $(call if-kafka,COMMAND): runs it where heka-kafka can be built.
+# $(call if-kafka,COMMAND): runs COMMAND where heka-kafka can be built.
 if-kafka = if reason=$$(packaging/kafka-needs); then $(1); else tests/skip "heka-kafka: $$reason"; fi
 
 kafka: ## build heka-kafka too; needs cc, make, bash, pkg-config, libssl-dev
 	@packaging/kafka-needs || { echo "heka-kafka cannot be built" >&2; exit 1; }
 	$(CARGO) build $(CARGOFLAGS) $(KAFKA) --target-dir "$(here)" --profile $(PROFILE) --bins
 
-# What a missing program keeps from being checked is collected in this file, and printed at the end.
+# Checks skipped for lack of a program are collected in this file, and printed at the end.
 export HEKA_SKIPPED := $(here)/skipped
 
 check: ## everything that must hold before a commit
@@ -136,7 +136,7 @@ soak: built-tests ## kill stages and break connections for ten minutes (HEKA_SOA
 		HEKA_TEST_CEILING=$${HEKA_TEST_CEILING:-300} tests/soak $(CARGO) test $(CARGOFLAGS) -p heka-tests \
 		--test delivery --test heka_nats --test heka_kafka soak -- --nocapture --test-threads=1
 
-# The scripts of bench/ run what is built here; what they measure is collected for `make bench-report`.
+# The scripts of bench/ run these builds; their results are collected for `make bench-report`.
 measure := HEKA_BINDIR="$(here)/release" BENCH_RESULTS="$(here)/bench.tsv"
 BENCH_SCRIPTS := tail-many tail-start latency memory log-load datagrams start
 BENCH_BEFORE ?=
@@ -175,7 +175,7 @@ FUZZ_TARGETS ?=
 fuzz: ## every parser against hostile bytes, FUZZ_SECONDS (600) each, JOBS at a time (FUZZ_TARGETS, FUZZ_SEED)
 	CARGO="$(CARGO)" FUZZ_SEED="$(FUZZ_SEED)" fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-# Without libFuzzer, which is a minute of C++: what changes is what the targets call.
+# Without libFuzzer, which takes a minute of C++: changes affect only the code that targets call.
 fuzz-check: ## the fuzz targets compile
 	@if $(CARGO) fetch $(CARGOFLAGS) --quiet --manifest-path fuzz/Cargo.toml; then set -x; \
 		$(CARGO) check $(CARGOFLAGS) --manifest-path fuzz/Cargo.toml --target-dir "$(here)" --no-default-features --lib --bins; \
@@ -198,7 +198,7 @@ autobahn: ## ws-source against the WebSocket conformance suite, into docs/autoba
 	$(MAKE) all PROFILE=release TOOLS=ws-source
 	HEKA_BINDIR="$(here)/release" tests/autobahn
 
-# Only what it runs, built as fast as possible; `make install` installs what `make` has built.
+# Builds only the required tools, as fast as possible; `make install` installs the result of `make`.
 DEMO_TOOLS := heka-tail heka-send heka-listen heka-decode heka-encode
 
 demo: ## World2, for real, in a temporary folder; builds five tools for itself, in about a minute
@@ -216,7 +216,7 @@ installdirs:
 		"$(DESTDIR)$(man7dir)" "$(DESTDIR)$(bashcompdir)" "$(DESTDIR)$(zshcompdir)" \
 		"$(DESTDIR)$(fishcompdir)" "$(DESTDIR)$(docdir)"
 
-# Builds nothing, so that it can run as another user than `make` did.
+# Builds nothing, so that it can be run by a different user than `make`.
 install: installdirs ## what `make` built, its man pages and completions (PREFIX, DESTDIR)
 	@for tool in $(TOOLS); do \
 		[ -x "$(built)/$$tool" ] || { \
@@ -247,11 +247,11 @@ uninstall: ## remove what install put there
 	cd "$(DESTDIR)$(docdir)" && rm -f $(DOCS)
 	rmdir "$(DESTDIR)$(docdir)"
 
-# With the tests' own binaries: what is checked is the installation, not the optimiser.
+# With the binaries of the tests: this checks the installation, not the optimiser.
 check-install: built-tests ## install into an empty folder, compare, run, uninstall
 	tests/check-install tests/install.list
 
-# The same for the Debian package, which the demonstration then uses.
+# Checks the Debian package, which the demonstration then uses.
 check-package: built-tests ## build the package, install it into an empty root, use it, remove it
 	PROFILE=dev tests/check-package
 

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * bench/floor: what the system takes for the bytes alone. Each job is the bare loop of one row, with
- * nothing of what the tool does to the bytes; a goal below its time cannot be reached.
+ * bench/floor: the cost of moving the bytes. Each job is the bare loop of one row, without the tool's work on
+ * the bytes; a goal below its time cannot be reached.
  *
  *   floor read FILE              read(2) in blocks of 256 KiB
  *   floor copy                   read(2) and write(2), standard input to standard output
- *   floor splice                 the same by splice(2), without a copy to the process
+ *   floor splice                 splice(2): no copy to the process
  *   floor accept                 a TCP connection's bytes to standard output; prints its port to fd 3
  *   floor connect PORT           standard input to a TCP connection
  *   floor store PORT [FILE]      the same in blocks of 128 KiB; each is first written to FILE, over the same
  *                                quarter of a MiB, with its CRC-32C
  *   floor receive ADDR N SIZE    N datagrams, by recvmmsg(2)
- *   floor send ADDR N SIZE [R]   N datagrams, by sendmmsg(2); R a second, if given
+ *   floor send ADDR N SIZE [R]   N datagrams, by sendmmsg(2); R per second, if given
  *   floor hold ADDR N            N idle connections, until standard input ends
  *
- * ADDR is udp:PORT (receive prints the one it has to fd 3, if that is open), dgram:PATH or seqpacket:PATH, and for hold
+ * ADDR is udp:PORT (receive prints its port to fd 3, if that is open), dgram:PATH or seqpacket:PATH, and for hold
  * tcp:PORT or stream:PATH. receive writes the datagrams to standard output.
  */
 #define _GNU_SOURCE

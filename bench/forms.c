@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * bench/forms: bare loops for the rows of bench/rows/forms.sh. They handle only what these rows feed them: plain
+ * bench/forms: bare loops for the rows of bench/rows/forms.sh. They handle only the data of these rows: plain
  * headers, the members and types that occur there, one value per field, no member twice. They check nothing, so a
  * tool that has to check its input cannot be much faster.
  *
@@ -135,7 +135,7 @@ static void put_double(double value)
 	put(text, len);
 }
 
-/* A field; the name of a double is kept, to be listed behind the fields. */
+/* A field; the name of a double is kept, to be listed after the fields. */
 static void put_field(const byte *in, const byte *end, const byte **real, size_t *real_len)
 {
 	const byte *name = NULL;
@@ -223,7 +223,7 @@ static void json(const byte *in, const byte *end)
 	}
 }
 
-/* The text at a quote, without escapes, and what is behind it. */
+/* Returns the text at a quote, without escapes, and the position after it. */
 static const byte *text_of(const byte **in, size_t *len)
 {
 	const byte *first = *in + 1, *last = first;
@@ -243,7 +243,7 @@ static void put_member(byte tag, const byte *text, size_t len)
 		text += *text == '\\';
 		*at++ = *text;
 	}
-	/* Escapes make it shorter; lengths with more bytes than before do not occur. */
+	/* Without escapes the text is shorter, so its length never takes more bytes. */
 	if ((size_t)(at - start) < len && len < 128)
 		*length = (byte)(at - start);
 }

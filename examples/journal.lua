@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- Follows the journal of systemd through journalctl, each entry a line of JSON that heka-encode
 -- --preset journald parses. The checkpoint is the cursor of the last entry that was sent, so that
--- the next run goes on behind it. Configuration: arguments of journalctl, such as "-f -u nginx".
+-- the next run continues after it. Configuration: arguments of journalctl, such as "-f -u nginx".
 
 require "io"
 require "string"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
--- Reads a file line by line. The checkpoint is the offset behind the last line that was sent, so
--- that the next run goes on there. Configuration: input_file.
+-- Reads a file line by line. The checkpoint is the offset after the last line that was sent, so
+-- that the next run continues there. Configuration: input_file.
 
 require "io"
 

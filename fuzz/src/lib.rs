@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What several targets need.
+//! Helpers of several targets.
 
 pub mod targets;
 pub mod websocket;
@@ -12,14 +12,15 @@ use heka_core::record::{Found, More, Progress, Splitter};
 use heka_core::report::{self, Format, Level};
 use heka_core::wire::MessageView;
 
-/// A path of this process' own. Warnings are not printed from then on.
+/// Returns a path that no other process uses, and suppresses warnings.
 pub fn scratch(name: &str) -> PathBuf {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| report::init("fuzz", Level::Error, Format::default()));
     std::env::temp_dir().join(format!("heka-fuzz-{}-{name}", std::process::id()))
 }
 
-/// The records of a stream that comes in pieces of `len` bytes, and how many bytes were damaged.
+/// Splits a stream that arrives in pieces of `len` bytes; returns the records and the number of
+/// damaged bytes.
 pub fn records(splitter: &Splitter, text: &[u8], len: usize) -> (Vec<Vec<u8>>, usize) {
     let mut progress = Progress::default();
     let (mut found, mut damaged) = (Vec::new(), 0);
@@ -43,7 +44,8 @@ pub fn records(splitter: &Splitter, text: &[u8], len: usize) -> (Vec<Vec<u8>>, u
     }
 }
 
-/// Reads a record: a message within the limit, or nothing; and the same again.
+/// Decodes a record twice: the result is a message within the limit, or nothing, and the same both
+/// times.
 pub fn decode(ways: Vec<Way>, record: &[u8]) {
     const LIMIT: usize = 4096;
     const NOW: i64 = 1_700_000_000_000_000_000;

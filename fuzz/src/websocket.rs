@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A server that says what it is told to, whatever it is asked.
+//! A server that sends prepared bytes, whatever is requested.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -9,13 +9,14 @@ use data_encoding::BASE64;
 use heka_core::net::ws::{Endpoint, Failure, Options, Request, Socket};
 use sha1::{Digest as _, Sha1};
 
-/// Longest message.
+/// Maximum size of a message in bytes.
 pub const LIMIT: usize = 1 << 16;
 
-/// In what it says, `%KEY%` stands for the answer to the key that it was sent.
+/// A server that sends prepared bytes, in which `%KEY%` is replaced by the answer to the client's
+/// key.
 pub struct Peer {
     said: Vec<u8>,
-    /// How much of that is read.
+    /// Number of bytes read so far.
     at: usize,
     piece: usize,
     asked: Vec<u8>,
@@ -23,7 +24,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// One that sends `said`, `piece` bytes at a time, and ends.
+    /// Creates a server that sends `said` in pieces of `piece` bytes, and closes.
     pub fn new(said: &[u8], piece: usize) -> Self {
         let fd = File::open("/dev/null").expect("/dev/null");
         Self { said: said.to_vec(), at: 0, piece, asked: Vec::new(), fd }
@@ -76,7 +77,7 @@ impl AsFd for Peer {
     }
 }
 
-/// Shakes hands with it.
+/// Performs the handshake with the server.
 pub fn shake(peer: Peer) -> Result<Socket<Peer>, Failure> {
     let endpoint = Endpoint::parse("ws://h/").expect("an address");
     let options = Options { max_message: LIMIT, ..Options::default() };

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the tests of all brokers have in common.
+//! Checks shared by the tests of all brokers.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::{Peer, Running, Signal, Tool, eventually, scratch, sh};
 
-/// The numbers from 1 to `count`, one a line.
+/// Returns the numbers from 1 to `count`, one per line.
 pub fn lines(count: u32) -> String {
     (1..=count).map(|number| format!("{number}\n")).collect()
 }
 
-/// Those lines in the order of their numbers.
+/// Sorts the lines by number.
 ///
 /// # Panics
-/// If one is not a number.
+/// If a line is not a number.
 pub fn sorted(text: &str) -> String {
     let mut numbers: Vec<u32> = text.lines().map(|line| line.parse().expect("a number")).collect();
     numbers.sort_unstable();
     numbers.iter().map(|number| format!("{number}\n")).collect()
 }
 
-/// The numbers from 1 to `count` are there, in any order, and none twice.
+/// Asserts that each number from 1 to `count` is present exactly once, in any order.
 ///
 /// # Panics
 /// If not.
@@ -33,7 +33,7 @@ pub fn each_once(text: &str, count: u32) {
     assert_eq!((lost, numbers.len()), (0, count as usize), "lost, and all");
 }
 
-/// Waits until at least that many messages are acknowledged.
+/// Waits until at least `least` messages are acknowledged.
 #[track_caller]
 pub fn flows(writer: &Running, least: u64) {
     writer.wait_stderr("connected");
@@ -45,11 +45,11 @@ pub fn flows(writer: &Running, least: u64) {
     });
 }
 
-/// A sender with a queue in front of a broker that is not there: the queue fills, the sender is
-/// killed, another one takes over; once `serve` has started the broker, everything goes there.
+/// Tests a queue in front of a broker that is not running: the queue fills, the sender is killed,
+/// another sender takes over; once `serve` has started the broker, it receives everything.
 ///
 /// # Panics
-/// If the sender ends otherwise than it should.
+/// If a sender exits with an unexpected status.
 pub fn queue_before<B>(url: &str, count: u32, serve: impl FnOnce() -> B) -> B {
     let folder = scratch();
     let sender = || {
@@ -69,7 +69,7 @@ pub fn queue_before<B>(url: &str, count: u32, serve: impl FnOnce() -> B) -> B {
     let mut killed = sender();
     killed.write(&first);
     killed.wait_stderr("retrying in");
-    // More than the numbers themselves.
+    // The queue holds more than the numbers themselves.
     eventually("the queue fills", || (queued() > 2 * first.len() as u64).then_some(()));
     let line = killed.statistics();
     assert!(line.contains("0 acknowledged"), "{line}");
@@ -268,7 +268,7 @@ pub fn takes_over(broker: &mut impl Stoppable, options: &str) {
     broker.start();
     let came = String::from_utf8(standby.stdout()).expect("text");
     each_once(&(broker.stored() + &came), COUNT);
-    // To all: one that is away gets its own later.
+    // --to=all: an absent destination receives its records later.
     broker.stop();
     let folder = scratch();
     let sender = send(&["--to=all", "--queue=spool"]).dir(folder.path()).stdin_open();

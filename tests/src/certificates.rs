@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Certificates of every kind, right and wrong, made by openssl.
+//! Certificates of all kinds, valid and invalid, made by openssl.
 
 use tempfile::TempDir;
 
@@ -24,9 +24,9 @@ new -x509 -keyout stranger.key -out stranger.pem -subj /CN=stranger -days 2 \
     -addext basicConstraints=CA:FALSE
 "#;
 
-/// A folder with `ca.pem` and what it signed, each NAME.pem and NAME.key: `server` for this
-/// machine, `client`, `nameless`, `other` for another host, `expired`; and `stranger`, which it did
-/// not sign. `None` without openssl.
+/// Returns a folder with `ca.pem` and the certificates signed with it, each NAME.pem and NAME.key:
+/// `server` for this machine, `client`, `nameless`, `other` for another host, `expired`; and
+/// `stranger`, signed by nobody. `None` without openssl.
 pub fn certificates() -> Option<TempDir> {
     require("openssl").then(|| {
         let folder = scratch();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An address where nobody answers, as if the machine were gone, but on this one.
+//! A local address where nobody answers, as if the machine did not exist.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
@@ -7,21 +7,20 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// A port where nobody takes connections and no more can wait for that: to connect there goes on
-/// until the one who tries gives up.
+/// A port with a full accept queue: attempts to connect last until the client gives up.
 #[derive(Debug)]
 pub struct DeadEnd {
-    /// Where it is.
+    /// The address.
     pub addr: String,
     _socket: Socket,
     _waiting: Vec<TcpStream>,
 }
 
 impl DeadEnd {
-    /// Fills the queue of a port of its own.
+    /// Opens a port and fills its accept queue.
     ///
     /// # Panics
-    /// If the system has no port left.
+    /// If the system has no free port.
     #[expect(clippy::new_without_default, reason = "like the other peers")]
     pub fn new() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! File systems of their own that can be made full, or stopped, at any time.
+//! File systems that can be filled or stopped at any time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 
 use crate::{eventually, require, scratch, system_path};
 
-/// A tmpfs, gone when dropped.
+/// A tmpfs, unmounted when dropped.
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
-    /// Mounts one. `None` where that is not allowed: the test should do without, then.
+    /// Mounts a tmpfs. `None` if that is not permitted; the test should then return.
     pub fn new() -> Option<Self> {
         let folder = scratch();
         let arguments = ["-t", "tmpfs", "-o", "size=4G", "heka-tests"];
@@ -28,15 +28,15 @@ impl SmallDisk {
         is_mounted.then(|| Self { folder })
     }
 
-    /// Where it is.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Leaves room for so many bytes more, rounded to pages.
+    /// Leaves `room` bytes free, rounded to pages.
     #[track_caller]
     pub fn fill(&self, room: u64) {
-        // What is written meanwhile can make the size wanted too small.
+        // Concurrent writes can make the computed size too small.
         eventually("the disk is full", || {
             let now = statvfs(self.path()).expect("statvfs");
             let used = (now.blocks() - now.blocks_free()) * now.block_size();
@@ -45,10 +45,10 @@ impl SmallDisk {
         });
     }
 
-    /// Makes room again.
+    /// Frees the space again.
     ///
     /// # Panics
-    /// If the system does not let us.
+    /// If the system does not permit it.
     pub fn free(&self) {
         assert!(mount(&["-o", "remount,size=4G"], self.path()), "cannot make the disk larger");
     }
@@ -60,17 +60,18 @@ impl Drop for SmallDisk {
     }
 }
 
-/// An ext4 in a file, gone when dropped.
+/// An ext4 file system in a file, unmounted when dropped.
 #[derive(Debug)]
 pub struct StoppableDisk {
     folder: TempDir,
 }
 
 impl StoppableDisk {
-    /// Makes and mounts one. `None` where that is not allowed: the test should do without, then.
+    /// Makes and mounts the file system. `None` if that is not permitted; the test should then
+    /// return.
     ///
     /// # Panics
-    /// If there is no room for it.
+    /// If there is not enough space.
     pub fn new() -> Option<Self> {
         if !require("mkfs.ext4") || !require("fsfreeze") {
             return None;
@@ -89,19 +90,19 @@ impl StoppableDisk {
         None
     }
 
-    /// Where it is.
+    /// The mount point.
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("disk")
     }
 
-    /// Until what is returned is dropped, who writes there waits, and cannot be killed.
+    /// Blocks everyone who writes there, uninterruptibly, until the returned value is dropped.
     pub fn stop(&self) -> Stopped<'_> {
         run("fsfreeze", &["-f", &self.path().display().to_string()]);
         Stopped(self)
     }
 }
 
-/// A disk that does nothing. Drop it before the tools that write there.
+/// A stopped disk. Drop it before the tools that write there.
 pub struct Stopped<'a>(&'a StoppableDisk);
 
 impl Drop for Stopped<'_> {
@@ -114,7 +115,7 @@ impl Drop for StoppableDisk {
     fn drop(&mut self) {
         for program in [&["fsfreeze", "-u"], &["umount", "-l"]] {
             let mut command = command(program[0]);
-            // It fails if it is neither stopped nor mounted.
+            // Fails if the disk is neither stopped nor mounted.
             let _ended = command.arg(program[1]).arg(self.path()).stderr(Stdio::null()).status();
         }
     }

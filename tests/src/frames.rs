@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The frames that pass by, counted in pieces of any size.
+//! Counts frames in a stream that is read in pieces of any size.
 //!
-//! `1E LEN header 1F message`, where field 1 of the header, which comes first, is the length of the
-//! message.
+//! A frame is `1E LEN header 1F message`; field 1 of the header, which comes first, is the length
+//! of the message.
 
-/// Counts complete frames that carry a message. Those without one are what stages tell each other.
+/// Counts complete frames that carry a message. Frames without a message are for the tools
+/// themselves.
 #[derive(Debug, Default)]
 pub(crate) struct FrameCounter {
-    /// What has come of the front of a frame, up to the message.
+    /// The received part of the current frame, up to the message.
     front: Vec<u8>,
-    /// What has not come of its message.
+    /// Bytes of the current message that have not arrived.
     left: u64,
-    /// These are no frames.
+    /// Whether the stream does not consist of frames.
     is_other: bool,
 }
 
 impl FrameCounter {
-    /// How many messages end in the next bytes.
+    /// Returns how many messages end in the next bytes.
     pub(crate) fn count(&mut self, mut bytes: &[u8]) -> u64 {
         let mut count = 0;
         while !bytes.is_empty() && !self.is_other {

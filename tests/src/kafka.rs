@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Brokers for heka-kafka: tansu, which is a real one that keeps everything in memory, and the mock
-//! cluster of librdkafka, which fails on demand.
+//! Brokers for heka-kafka: tansu, a real broker with storage in memory, and the mock cluster of
+//! librdkafka, which fails on demand.
 
 use std::net::TcpStream;
 
@@ -15,14 +15,14 @@ const WRITE: &str = "t?key=Logger";
 const PLACE: &str = "t";
 const READER: &str = "session.timeout.ms=6000&group";
 
-/// A broker that keeps everything in memory.
+/// A broker with storage in memory.
 #[derive(Debug)]
 pub struct Tansu {
     running: Running,
     port: u16,
 }
 
-/// Whether heka-kafka was built. If not, the test is skipped: it should return then.
+/// Whether heka-kafka was built. If not, the test is skipped and should return.
 ///
 /// # Panics
 /// As [`skip`].
@@ -35,18 +35,18 @@ pub fn require_kafka() -> bool {
 }
 
 impl Tansu {
-    /// Starts one; `None` if it or heka-kafka is not there.
+    /// Starts a broker; `None` if tansu or heka-kafka is not installed.
     pub fn start() -> Option<Self> {
         Self::with(&[])
     }
 
-    /// Starts one with further flags.
+    /// Starts a broker with further flags.
     pub fn with(args: &[&str]) -> Option<Self> {
         let port = free_port();
         Self::behind(port, port, args)
     }
 
-    /// Starts one on a port, which says that it is reached at another one.
+    /// Starts a broker on `port` that announces `front` as its port.
     pub fn behind(front: u16, port: u16, args: &[&str]) -> Option<Self> {
         if !require_kafka() || !require("tansu") {
             return None;
@@ -67,12 +67,12 @@ impl Tansu {
         format!("kafka://127.0.0.1:{}/{rest}", self.port)
     }
 
-    /// `HOST:PORT`.
+    /// Returns `HOST:PORT`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The payloads of all messages of a topic.
+    /// Returns the payloads of all messages of a topic.
     pub fn payloads(&self, topic: &str) -> String {
         payloads(TOOL, &self.url(&format!("{topic}?from=begin")))
     }
@@ -93,7 +93,7 @@ impl Broker for Tansu {
     }
 }
 
-/// librdkafka's mock cluster, which does what it is told.
+/// librdkafka's mock cluster, which fails as commanded.
 #[derive(Debug)]
 pub struct Mock {
     running: Running,
@@ -102,7 +102,7 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// Starts one with that many brokers; `None` if heka-kafka was not built.
+    /// Starts a cluster of `brokers` brokers; `None` if heka-kafka was not built.
     pub fn start(brokers: u32) -> Option<Self> {
         if !require_kafka() {
             return None;
@@ -113,7 +113,7 @@ impl Mock {
         Some(Self { running: mock, brokers, commands: 0 })
     }
 
-    /// Tells it what to do, as described in `kafka-mock.rs`.
+    /// Sends a command (see `kafka-mock.rs`).
     pub fn tell(&mut self, command: &str) {
         let said = self.running.stderr();
         assert!(self.running.is_running(), "the mock cluster has ended: {said}");
@@ -130,7 +130,7 @@ impl Mock {
         format!("kafka://{}/{rest}", self.brokers)
     }
 
-    /// `HOST:PORT,…`.
+    /// Returns `HOST:PORT,…`.
     pub fn address(&self) -> &str {
         &self.brokers
     }

@@ -14,12 +14,12 @@
 //! - [`scene::Scene`] is a folder with logs for heka-tail.
 //! - [`Pty`] runs a tool on a terminal.
 //! - [`unix`] has unix-sock as a server, and connections to it.
-//! - [`ws::WsServer`] is a WebSocket server that does what its script says, right or wrong.
-//! - [`page`] has the examples of the man pages and the README.
-//! - [`Random`] makes schedules that a seed repeats; [`rest`] keeps a writer to its pace.
-//! - [`require`] asks for a program that may be missing; [`eventually`] waits for a condition.
+//! - [`ws::WsServer`] is a WebSocket server controlled by a script, correct or not.
+//! - [`page`] extracts the examples of the man pages and the README.
+//! - [`Random`] generates reproducible schedules; [`rest`] paces a writer.
+//! - [`require`] skips a test whose program is not installed; [`eventually`] waits for a condition.
 //!
-//! Nothing here sleeps and hopes: every wait is for an event and ends at [`ceiling`].
+//! No test sleeps for a fixed time: every wait is for an event and fails at [`ceiling`].
 
 mod bindir;
 mod broker;
@@ -71,26 +71,26 @@ pub use tls::tls_front;
 pub use tool::{Tool, sh};
 pub use wait::{ceiling, eventually, rest};
 
-/// A fresh folder, removed when dropped. Its path is short enough for a unix socket in it.
+/// Returns a new folder, removed when dropped. Its path is short enough for a unix socket in it.
 pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("heka-").tempdir().expect("no temporary folder")
 }
 
-/// A file of `tests/vectors`.
+/// Returns the path of a file in `tests/vectors`.
 pub fn vector(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name)
 }
 
-/// The next connection, whose reads end at the ceiling.
+/// Accepts the next connection; reads from it time out at the ceiling.
 pub fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
     let (stream, _) = listener.accept().expect("a connection");
     stream.set_read_timeout(Some(ceiling())).expect("a timeout");
     stream
 }
 
-/// A port of this machine that nobody listened on a moment ago.
+/// Returns a local port that was free a moment ago.
 ///
-/// Ask a tool for port 0 instead wherever it is the one that listens.
+/// Where a tool is the listener, give it port 0 instead.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("no port is free");
     listener.local_addr().expect("a bound socket has an address").port()

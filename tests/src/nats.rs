@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A NATS server with `JetStream`, which can be killed and started again on its port.
+//! A NATS server with `JetStream` that can be killed and restarted on its port.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::{
     require, scratch,
 };
 
-/// Debian's server, and one of the newest release if that is installed.
+/// Debian's server, and a server of the newest release if installed.
 const SERVER: &str = "nats-server";
 const NEWEST: &str = "nats-server-2.15";
 
@@ -25,7 +25,8 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Starts one; `config` are further lines of its configuration. `None` if it is not installed.
+    /// Starts a server with additional lines `config` in its configuration. `None` if it is not
+    /// installed.
     pub fn start(config: &str) -> Option<Self> {
         if !require("nats-server") {
             return None;
@@ -33,19 +34,18 @@ impl Nats {
         Some(Self::on_port(free_port(), config))
     }
 
-    /// Starts one on that port.
+    /// Starts a server on the port.
     pub fn on_port(port: u16, config: &str) -> Self {
         Self::of(SERVER, port, config)
     }
 
-    /// One of each release that is installed.
+    /// Starts a server of each installed release.
     pub fn each() -> Vec<Self> {
         let newest = is_installed(NEWEST).then(|| Self::of(NEWEST, free_port(), ""));
         Self::start("").into_iter().chain(newest).collect()
     }
 
-    /// Three servers, each knowing the others; of the newest release if that is installed. `None` if
-    /// none is.
+    /// Starts a cluster of three servers, of the newest installed release. `None` if there is none.
     pub fn cluster() -> Option<Vec<Self>> {
         let program = if is_installed(NEWEST) { NEWEST } else { SERVER };
         if !require(program) {
@@ -77,7 +77,7 @@ impl Nats {
         nats
     }
 
-    /// Starts it again, with what it has on disk.
+    /// Starts the server again with its data on disk.
     pub fn restart(&mut self) {
         let running = Tool::at(self.program)
             .args(["-c", "nats.conf", "-l", "log"])
@@ -94,17 +94,17 @@ impl Nats {
         format!("nats://127.0.0.1:{}/{rest}", self.port)
     }
 
-    /// Its port.
+    /// The server's port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its folder.
+    /// The server's folder.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
-    /// The payloads of all messages of a stream.
+    /// Returns the payloads of all messages of a stream.
     pub fn payloads(&self, stream: &str) -> String {
         payloads(Self::TOOL, &self.url(&format!("{stream}?from=begin")))
     }

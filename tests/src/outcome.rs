@@ -1,69 +1,70 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a finished process left behind, and what a test may say about it.
+//! The result of a finished process, with assertions.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
 
-/// What every token and password of a test has in it.
+/// Contained in every token and password of the tests.
 pub const SECRET: &str = "s3cr3t";
 
-/// Exit status and output of a finished process. The assertions return `self`, so they chain.
+/// Exit status and output of a finished process. The assertions return `self`, so they can be
+/// chained.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What was run, for messages.
+    /// The command, for messages.
     pub command: String,
-    /// How it ended.
+    /// Exit status.
     pub status: ExitStatus,
-    /// Everything it wrote to stdout.
+    /// All output to stdout.
     pub stdout: Vec<u8>,
-    /// Everything it wrote to stderr.
+    /// All output to stderr.
     pub stderr: Vec<u8>,
 }
 
 impl Outcome {
-    /// Stdout as text, damaged where it is none.
+    /// Stdout as text; invalid UTF-8 is replaced.
     pub fn out(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Stderr as text, damaged where it is none.
+    /// Stderr as text; invalid UTF-8 is replaced.
     pub fn err(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 
-    /// No token or password is in what it wrote: in these tests all of them have [`SECRET`] in
-    /// them. Checked for every run.
+    /// Asserts that no output contains a token or password, all of which contain [`SECRET`] in
+    /// tests. Called for every run.
     pub(crate) fn keeps_secrets(&self) {
         for bytes in [&self.stdout, &self.stderr] {
-            // The library's own search is fast in tests too, which are not optimised.
+            // The library's search is fast even in unoptimised tests.
             let shows = String::from_utf8_lossy(bytes).contains(SECRET);
             assert!(!shows, "it shows a secret\n{self}");
         }
     }
 
-    /// It exited with 0.
+    /// Asserts exit status 0.
     #[track_caller]
     pub fn succeeds(&self) -> &Self {
         self.exits(0)
     }
 
-    /// It exited with `code`.
+    /// Asserts exit status `code`.
     #[track_caller]
     pub fn exits(&self, code: i32) -> &Self {
         assert_eq!(self.status.code(), Some(code), "exit status\n{self}");
         self
     }
 
-    /// It died of `signal`: really died, rather than exiting with 128 + n.
+    /// Asserts that the process was killed by `signal`, rather than exiting with 128 + n.
     #[track_caller]
     pub fn killed_by(&self, signal: Signal) -> &Self {
         assert_eq!(self.status.signal(), Some(signal as i32), "signal\n{self}");
         self
     }
 
-    /// Stdout is exactly this.
+    /// Asserts that stdout equals `expected`.
     #[track_caller]
     pub fn stdout_is(&self, expected: impl AsRef<[u8]>) -> &Self {
         let expected = expected.as_ref();
@@ -76,21 +77,21 @@ impl Outcome {
         self
     }
 
-    /// Stderr is exactly this.
+    /// Asserts that stderr equals `expected`.
     #[track_caller]
     pub fn stderr_is(&self, expected: &str) -> &Self {
         assert!(self.err() == expected, "stderr should be\n{expected}\n{self}");
         self
     }
 
-    /// Stdout has this somewhere.
+    /// Asserts that stdout contains `part`.
     #[track_caller]
     pub fn stdout_has(&self, part: &str) -> &Self {
         assert!(self.out().contains(part), "stdout should have {part:?}\n{self}");
         self
     }
 
-    /// Stderr has this somewhere.
+    /// Asserts that stderr contains `part`.
     #[track_caller]
     pub fn stderr_has(&self, part: &str) -> &Self {
         assert!(self.err().contains(part), "stderr should have {part:?}\n{self}");
@@ -106,7 +107,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// As much of an output as helps in a message.
+/// Returns the beginning of an output, for messages.
 fn head(bytes: &[u8]) -> String {
     const MOST: usize = 4000;
     let shown = bytes.get(..MOST).unwrap_or(bytes);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The examples that users are given, as they stand in the man pages and in the README, so that
-//! tests run them and not copies.
+//! The examples of the man pages and the README, read from there so that tests run the originals
+//! and not copies.
 
 use std::path::Path;
 
-/// The commands under EXAMPLES of a man page: each `.Dl` line, and each literal block as a whole.
+/// Returns the commands under EXAMPLES of a man page: each `.Dl` line, and each literal block as a
+/// whole.
 ///
 /// # Panics
 /// If there is no such page.
@@ -34,7 +35,7 @@ pub fn text(page: &str) -> String {
 /// The only one of them that has `part` in it.
 ///
 /// # Panics
-/// If it is not the only one, or missing.
+/// If there is none, or several.
 #[track_caller]
 pub fn example(page: &str, part: &str) -> String {
     let mut found: Vec<_> = examples(page).into_iter().filter(|text| text.contains(part)).collect();
@@ -42,10 +43,10 @@ pub fn example(page: &str, part: &str) -> String {
     found.remove(0)
 }
 
-/// The only command of heka-recipes(7) that has `part` in it, on one line.
+/// Returns the only command of heka-recipes(7) that contains `part`, on one line.
 ///
 /// # Panics
-/// If it is not the only one, or missing.
+/// If there is none, or several.
 #[track_caller]
 pub fn recipe(part: &str) -> String {
     let text = read("man/heka-recipes.7").replace(" \\e\n    ", " ");
@@ -56,8 +57,8 @@ pub fn recipe(part: &str) -> String {
     found.remove(0)
 }
 
-/// The shell blocks of a section of the README that are shown without their output, each with its
-/// folded lines joined and single blanks, as [`joined`] gives them.
+/// Returns the shell blocks of a section of the README that are shown without their output, in the
+/// form of [`joined`].
 ///
 /// # Panics
 /// If there is no such section.
@@ -69,14 +70,14 @@ pub fn readme_examples(heading: &str) -> Vec<String> {
     blocks.flat_map(|block| joined(block).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// Folded lines as one, and single blanks between words.
+/// Joins folded lines and leaves single blanks between words.
 pub fn joined(command: &str) -> String {
     let unfolded = command.replace("\\\n", " ");
     let lines = unfolded.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Text without roff's escapes, and without the folds that make it fit a terminal.
+/// Removes roff's escapes and joins folded lines.
 fn plain(text: &str) -> String {
     let text = text.replace(" \\e\n    ", " ");
     text.replace("\\&", "").replace("\\e", "\\").replace("\\(dq", "\"")

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A tool that listens, once it does.
+//! Tools that listen.
 
 use std::ffi::OsStr;
 use std::ops::{Deref, DerefMut};
 
 use crate::{Running, TempDir, Tool, eventually, scratch};
 
-/// A running tool and the address that it announced on its `--ready-fd`.
+/// A running tool and the address it announced on its `--ready-fd`.
 #[derive(Debug)]
 pub struct Peer {
     running: Running,
-    /// What it listens on: the first line, an address to send to (of unix-sock, a path).
+    /// The first announced line: an address to send to (of unix-sock, a path).
     pub addr: String,
-    /// All lines, if it listens on several.
+    /// All announced lines, if the tool has several listeners.
     pub addrs: Vec<String>,
 }
 
 impl Peer {
-    /// Starts `name` with `args` and `--ready-fd 3`, and waits for its line.
+    /// Starts `name` with `args` and `--ready-fd 3`, and waits for its address.
     ///
     /// ```no_run
     /// let listener = heka_tests::Peer::new("heka-listen", ["127.0.0.1:0"]);
@@ -27,7 +27,7 @@ impl Peer {
         Self::with(name, args, |tool| tool)
     }
 
-    /// The same, with more settings: standard input, folder, environment.
+    /// Like [`Peer::new`], with further settings: standard input, folder, environment.
     #[track_caller]
     pub fn with<I: IntoIterator<Item: AsRef<OsStr>>>(
         name: &str,
@@ -36,7 +36,8 @@ impl Peer {
     ) -> Self {
         let folder: TempDir = scratch();
         let ready = folder.path().join("ready");
-        // A shell opens the descriptor and becomes the tool: same pid, and nothing else inherits it.
+        // A shell opens the descriptor and executes the tool: the process id stays, and no other
+        // process inherits the descriptor.
         let tool = Tool::at("/bin/sh")
             .args(["-c", "exec \"$0\" \"$@\" --ready-fd 3 3>\"$READY\""])
             .arg(name)
@@ -55,21 +56,21 @@ impl Peer {
         Self { running, addr: addrs.first().cloned().unwrap_or_default(), addrs }
     }
 
-    /// The number behind the last colon of the address.
+    /// The number after the last colon of the address.
     ///
     /// # Panics
-    /// If it does not listen on a port.
+    /// If the address has no port.
     pub fn port(&self) -> u16 {
         let digits = self.addr.rsplit(':').next().unwrap_or_default();
         digits.parse().unwrap_or_else(|_| panic!("no port in {:?}", self.addr))
     }
 
-    /// The first address without its scheme, for a socket of the test's own.
+    /// The first address without its scheme, for a socket of the test itself.
     pub fn bare(&self) -> &str {
         self.addr.split_once("://").map_or(&self.addr, |(_, bare)| bare)
     }
 
-    /// The process alone, to end it and look at its [`crate::Outcome`].
+    /// Returns the process, to end it and examine its [`crate::Outcome`].
     pub fn into_running(self) -> Running {
         self.running
     }

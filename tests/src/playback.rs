@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A server that plays what a real one once sent: the answer of each turn to each request, whoever
-//! asks, on whichever connection.
+//! A server that replays recorded answers of a real server: one turn for each request, on any
+//! connection.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,47 +13,47 @@ use sha1::{Digest as _, Sha1};
 
 use crate::wait::rest;
 
-/// What is sent for one request.
+/// The answer to one request.
 #[derive(Clone, Debug, Default)]
 pub struct Turn {
-    /// When (after the request), what.
+    /// The data, and the time after the request at which to send it.
     pub pieces: Vec<(Duration, Vec<u8>)>,
-    /// How the connection ends behind it.
+    /// The end of the connection after the data.
     pub end: End,
 }
 
-/// How a connection ends.
+/// The end of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
-    /// It stays open.
+    /// None: the connection stays open.
     #[default]
     Open,
-    /// In order.
+    /// A normal close.
     Eof,
-    /// With a reset.
+    /// A reset.
     Reset,
 }
 
 impl Turn {
-    /// Sends `bytes` at once and ends the connection.
+    /// Creates a turn that sends `bytes` at once and closes the connection.
     pub fn once(bytes: impl Into<Vec<u8>>) -> Self {
         Self { pieces: vec![(Duration::ZERO, bytes.into())], end: End::Eof }
     }
 
-    /// An answer in HTTP.
+    /// Creates an HTTP answer.
     pub fn http(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
         Self::once([head.as_bytes(), body].concat())
     }
 
-    /// Keeps the connection open behind it.
+    /// Keeps the connection open after the data.
     #[must_use]
     pub fn open(self) -> Self {
         Self { end: End::Open, ..self }
     }
 
-    /// A turn as it is in a recording.
+    /// Reads a turn of a recording.
     fn recorded(json: &Value) -> Self {
         let pieces = json["pieces"].as_array().expect("pieces").iter().map(|piece| {
             let bytes = BASE64.decode(piece[1].as_str().expect("bytes").as_bytes());
@@ -68,10 +68,10 @@ impl Turn {
     }
 }
 
-/// One recorded run of a real client against a real server.
+/// A recorded run of a real client against a real server.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// Its name.
+    /// Name.
     pub case: String,
     /// The client.
     pub client: String,
@@ -79,27 +79,27 @@ pub struct Recording {
     pub args: Vec<String>,
     /// The client's exit status.
     pub exit: i64,
-    /// What the server sent.
+    /// The turns of the server.
     pub turns: Vec<Turn>,
-    /// What the client wrote to stdout.
+    /// The client's output to stdout.
     pub printed: Vec<u8>,
 }
 
 impl Recording {
-    /// The value behind a flag of the client.
+    /// Returns the argument of a flag of the client.
     pub fn flag(&self, name: &str) -> Option<&str> {
         let at = self.args.iter().position(|arg| arg == name)?;
         self.args.get(at + 1).map(String::as_str)
     }
 
-    /// The client's lines of JSON.
+    /// Returns the client's lines of JSON.
     pub fn events(&self) -> Vec<Value> {
         let text = String::from_utf8_lossy(&self.printed);
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }
 
-/// All recordings of a file in `tests/vectors`.
+/// Returns all recordings of a file in `tests/vectors`.
 pub fn recordings(file: &str) -> Vec<Recording> {
     let text = std::fs::read_to_string(crate::vector(file)).expect(file);
     let lines = text.lines().map(|line| {
@@ -125,17 +125,18 @@ pub fn recordings(file: &str) -> Vec<Recording> {
 /// The server.
 #[derive(Debug)]
 pub struct Playback {
-    /// Where it listens.
+    /// Address.
     pub addr: String,
     heard: Arc<Mutex<Vec<Vec<u8>>>>,
     turns: Arc<Mutex<std::vec::IntoIter<Turn>>>,
 }
 
 impl Playback {
-    /// Plays `turns` in order, one for each request; then it hangs up on whoever asks.
+    /// Plays `turns` in order, one for each request; further requests are answered by closing the
+    /// connection.
     ///
     /// # Panics
-    /// If there is no port.
+    /// If the system has no free port.
     pub fn new(turns: Vec<Turn>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("no port");
         let addr = listener.local_addr().expect("no address").to_string();
@@ -151,13 +152,13 @@ impl Playback {
         playback
     }
 
-    /// What every connection has said so far, in the order of their first words; a WebSocket's
+    /// Returns the data received on each connection so far, in the order of arrival; a WebSocket's
     /// frames follow its request.
     pub fn heard(&self) -> Vec<Vec<u8>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The first lines of all requests.
+    /// Returns the first lines of all requests.
     pub fn requests(&self) -> Vec<String> {
         let first_line = |bytes: &Vec<u8>| {
             String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned()
@@ -165,7 +166,7 @@ impl Playback {
         self.heard().iter().map(first_line).collect()
     }
 
-    /// What is played for the requests to come, instead of what is left.
+    /// Replaces the remaining turns.
     pub fn play(&self, turns: Vec<Turn>) {
         *self.turns.lock().unwrap_or_else(PoisonError::into_inner) = turns.into_iter();
     }
@@ -197,7 +198,7 @@ fn serve(mut stream: TcpStream, heard: &Heard, turns: &Mutex<std::vec::IntoIter<
     }
 }
 
-/// Hangs up, but not with a reset that could overtake what was sent.
+/// Closes the connection without a reset, which could overtake the data.
 fn linger(mut stream: TcpStream) {
     if stream.shutdown(std::net::Shutdown::Write).is_ok() {
         let limit = stream.set_read_timeout(Some(Duration::from_secs(2)));
@@ -219,7 +220,7 @@ fn listen(mut stream: TcpStream, heard: &Heard, number: usize) {
         }
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard[number].extend_from_slice(&block[..len]);
-        // A client that has closed waits for us to hang up.
+        // A client that has sent a close frame waits for the server to close.
         if block[0] == 0x88 {
             return;
         }
@@ -244,7 +245,7 @@ fn read_request(stream: &mut TcpStream, pending: &mut Vec<u8>) -> Option<Vec<u8>
     }
 }
 
-/// Sends a turn; a long pause is shortened, for it is the order that matters.
+/// Sends a turn; long pauses are shortened, because only the order matters.
 fn play(stream: &mut TcpStream, turn: &Turn, request: &[u8]) -> bool {
     const LONGEST: Duration = Duration::from_millis(300);
     let mut before = Duration::ZERO;
@@ -258,8 +259,8 @@ fn play(stream: &mut TcpStream, turn: &Turn, request: &[u8]) -> bool {
     true
 }
 
-/// A recorded handshake answers the key that was sent then: ours is another one. An answer that was
-/// wrong on purpose stays so.
+/// Replaces the recorded handshake's answer by the answer to the current key, unless the recorded
+/// answer was wrong on purpose.
 fn with_accept(bytes: &[u8], request: &[u8]) -> Vec<u8> {
     const HEADER: &[u8] = b"Sec-WebSocket-Accept: ";
     let request = String::from_utf8_lossy(request);
@@ -278,7 +279,7 @@ fn with_accept(bytes: &[u8], request: &[u8]) -> Vec<u8> {
     [&bytes[..start], accept.as_bytes(), &bytes[start + 28..]].concat()
 }
 
-/// What a server answers to a key (RFC 6455 §4.2.2).
+/// Computes a server's answer to a key (RFC 6455 §4.2.2).
 fn accept_of(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());
@@ -286,14 +287,14 @@ fn accept_of(key: &str) -> String {
     BASE64.encode(&hash.finalize())
 }
 
-/// The answer that opens a WebSocket, and `frames` behind it; the connection stays open.
+/// Returns the answer that opens a WebSocket, followed by `frames`; the connection stays open.
 pub fn web_socket(frames: impl AsRef<[u8]>) -> Turn {
     let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: xxxxxxxxxxxxxxxxxxxxxxxxxxx=\r\n\r\n";
     Turn::once([head.as_slice(), frames.as_ref()].concat()).open()
 }
 
-/// A frame as servers send it.
+/// Encodes a frame of a server.
 pub fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x80 | opcode];
     match payload.len() {

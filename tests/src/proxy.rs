@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A TCP proxy that misbehaves when asked to: stands still, is slow, cuts records in two, resets,
-//! closes, leaves a connection half open, or vanishes silently.
+//! A TCP proxy that injects faults: it stalls, delays, cuts records in two, resets, closes, leaves
+//! a connection half open, or drops everything silently.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,35 +14,36 @@ use nix::sys::socket::{setsockopt, sockopt::Linger, sockopt::RcvBuf, sockopt::Sn
 use crate::frames::FrameCounter;
 use crate::wait::pause;
 
-/// What the system may hold back for each side, so that a side that does not read is soon noticed.
+/// Socket buffer size of each side; small, so that a side that does not read is noticed soon.
 const BUFFER: usize = 64 * 1024;
-/// How much is passed on at once while everything is delayed, and for how long it is held.
+/// Bytes forwarded at a time while data is delayed, and the delay for each.
 const DELAYED: (usize, Duration) = (2048, Duration::from_millis(8));
 
-/// What is done to connections.
+/// A fault of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// All are closed in order.
+    /// Closes all connections normally.
     Close,
-    /// All are reset: what is on its way is lost.
+    /// Resets all connections; data in transit is lost.
     Reset,
-    /// After so many more bytes, each is reset, most likely in the middle of a record.
+    /// Resets each connection after this many more bytes, most likely in the middle of a record.
     CutAfter(u64),
-    /// Nothing is passed on for this time.
+    /// Forwards nothing for this time.
     Stall(Duration),
-    /// For this time everything comes late, and slowly.
+    /// Delays and slows down everything for this time.
     Delay(Duration),
-    /// The receiver's side is closed, the sender's stays open and hears nothing until it sends.
+    /// Closes the receiver's side; the sender's side stays open and receives nothing until it
+    /// sends.
     HalfOpen,
-    /// Both sides stay open and no longer hear anything, as if the network were gone. Only a later
-    /// close or reset ends them.
+    /// Leaves both sides open but forwards nothing, as if the network had failed. Only a later
+    /// close or reset ends the connections.
     Vanish,
 }
 
 /// A proxy in front of a listener, in threads of the test.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Where it listens.
+    /// Address.
     pub addr: String,
     shared: Arc<Shared>,
 }
@@ -51,17 +52,17 @@ pub struct Proxy {
 struct Shared {
     upstream: Mutex<String>,
     connections: Mutex<Vec<Arc<Pair>>>,
-    /// Bytes that may still pass before each connection is reset.
+    /// Bytes forwarded before each connection is reset.
     budget: AtomicU64,
     stalled: AtomicBool,
     delayed: AtomicBool,
     accepted: AtomicUsize,
-    /// Messages that were passed on whole.
+    /// Messages forwarded completely.
     passed: AtomicU64,
     closed: AtomicBool,
 }
 
-/// Both sides of a connection. They are closed when the last thread lets go of them.
+/// Both sides of a connection, closed when the last thread drops them.
 #[derive(Debug)]
 struct Pair {
     sender: TcpStream,
@@ -71,14 +72,15 @@ struct Pair {
 }
 
 impl Pair {
-    /// Ends both sides; with `abruptly`, what is on its way is lost and both see a reset.
+    /// Ends both sides; with `abruptly`, data in transit is lost and both sides see a reset.
     fn end(&self, abruptly: bool) {
         self.is_over.store(true, Ordering::SeqCst);
         for stream in [&self.sender, &self.receiver] {
             if abruptly {
                 let linger = libc::linger { l_onoff: 1, l_linger: 0 };
                 let _ = setsockopt(stream, Linger, &linger);
-                // Wakes the thread that reads; the last one closes, and that sends the reset.
+                // Wakes the reading thread; when the last thread closes the socket, a reset is
+                // sent.
                 drop(stream.shutdown(Shutdown::Read));
             } else {
                 drop(stream.shutdown(Shutdown::Both));
@@ -88,10 +90,10 @@ impl Pair {
 }
 
 impl Proxy {
-    /// Listens on a port of its own and passes everything on to `upstream`.
+    /// Listens on a free port and forwards everything to `upstream`.
     ///
     /// # Panics
-    /// If the system has no port left.
+    /// If the system has no free port.
     pub fn new(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("no port left");
         setsockopt(&listener, RcvBuf, &BUFFER).expect("a small buffer");
@@ -111,23 +113,23 @@ impl Proxy {
         Self { addr, shared }
     }
 
-    /// Passes new connections on to another listener.
+    /// Forwards new connections to another listener.
     pub fn redirect(&self, upstream: &str) {
         upstream.clone_into(&mut *lock(&self.shared.upstream));
     }
 
-    /// How many connections were made so far.
+    /// Returns the number of connections so far.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 
-    /// How many messages the receivers' kernels were given, those that came again included. Only
-    /// frames are understood.
+    /// Returns the number of messages given to the receivers' kernels, repeated ones included. Only
+    /// frames are counted.
     pub fn passed(&self) -> u64 {
         self.shared.passed.load(Ordering::SeqCst)
     }
 
-    /// Misbehaves.
+    /// Injects a fault.
     pub fn inject(&self, fault: Fault) {
         match fault {
             Fault::CutAfter(bytes) => self.shared.budget.store(bytes, Ordering::SeqCst),
@@ -152,7 +154,7 @@ impl Proxy {
         }
     }
 
-    /// Sets a flag, and takes it back when the time is up.
+    /// Sets a flag for this time.
     fn set_for(&self, time: Duration, flag: fn(&Shared) -> &AtomicBool) {
         flag(&self.shared).store(true, Ordering::SeqCst);
         let shared = Arc::clone(&self.shared);
@@ -167,7 +169,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::SeqCst);
         self.inject(Fault::Close);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(&self.addr));
     }
 }
@@ -178,9 +180,9 @@ fn serve(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         let upstream = lock(&shared.upstream).clone();
-        // Nobody there: the sender sees its connection closed at once.
+        // No receiver: the sender's connection is closed at once.
         let Ok(receiver) = TcpStream::connect(upstream) else { continue };
-        // A smaller buffer is only a wish.
+        // A smaller buffer is optional.
         let _set = setsockopt(&receiver, SndBuf, &BUFFER);
         shared.accepted.fetch_add(1, Ordering::SeqCst);
         let (is_over, has_vanished) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -237,7 +239,7 @@ fn copy(
     }
 }
 
-/// Waits as long as nothing may pass.
+/// Waits while nothing may be forwarded.
 fn hold(pair: &Pair, shared: &Shared) {
     let is_set = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
     let has_vanished = || is_set(&pair.has_vanished) && !is_set(&pair.is_over);
@@ -246,7 +248,7 @@ fn hold(pair: &Pair, shared: &Shared) {
     }
 }
 
-/// How many of `len` bytes may pass; the budget is unlimited again once it is spent.
+/// Returns how many of `len` bytes may be forwarded; once spent, the budget is unlimited again.
 fn spend(budget: &AtomicU64, len: usize) -> usize {
     let left = budget.load(Ordering::SeqCst);
     if left == u64::MAX {

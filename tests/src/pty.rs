@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A tool on a terminal.
+//! Tools on a terminal.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,8 +8,8 @@ use nix::pty::{Winsize, openpty};
 
 use crate::{Running, Tool};
 
-/// A pseudo-terminal of 80 columns. Give its ends to a [`Tool`], read what arrives with
-/// [`Pty::read`].
+/// A pseudo-terminal of 80 columns. Give its ends to a [`Tool`] and read its output with
+/// [`Pty::screen`].
 #[derive(Debug)]
 pub struct Pty {
     terminal: File,
@@ -18,7 +18,7 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// Opens one.
+    /// Opens a pseudo-terminal.
     ///
     /// # Panics
     /// If the system has none left.
@@ -27,12 +27,12 @@ impl Pty {
         let pair = openpty(Some(&size), None).expect("no pseudo-terminal");
         let keyboard = File::from(pair.master);
         let appears = keyboard.try_clone().expect("no descriptor left");
-        // cat gathers what appears on the screen, so that reading has one mechanism.
+        // cat collects the output, so that all output is captured the same way.
         let screen = Tool::at("/bin/cat").stdin_file(appears).spawn();
         Self { terminal: File::from(pair.slave), keyboard, screen }
     }
 
-    /// An end to give to [`Tool::stdout_file`], [`Tool::stdin_file`] or [`Tool::stderr_file`].
+    /// Returns an end for [`Tool::stdout_file`], [`Tool::stdin_file`] or [`Tool::stderr_file`].
     ///
     /// # Panics
     /// If no descriptor is left.
@@ -40,20 +40,20 @@ impl Pty {
         self.terminal.try_clone().expect("no descriptor left")
     }
 
-    /// Types `text` (a line ends in `\n`, the end of input is `\x04` at the start of a line).
+    /// Types `text` (`\n` ends a line, `\x04` at the start of a line is the end of input).
     ///
     /// # Panics
-    /// If the terminal is gone.
+    /// If the terminal is closed.
     pub fn type_in(&self, text: &str) {
         (&self.keyboard).write_all(text.as_bytes()).expect("the terminal is gone");
     }
 
-    /// What has appeared so far, with the terminal's `\r\n` as `\n`.
+    /// Returns everything displayed so far, with the terminal's `\r\n` as `\n`.
     pub fn screen(&self) -> String {
         String::from_utf8_lossy(&self.screen.stdout()).replace("\r\n", "\n")
     }
 
-    /// Waits until the screen is what `done` wants to see.
+    /// Waits until `done` accepts the screen.
     #[track_caller]
     pub fn wait_screen(&self, what: &str, mut done: impl FnMut(&str) -> bool) -> String {
         crate::eventually(what, || Some(self.screen()).filter(|text| done(text)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A process that runs beside the test.
+//! Processes that run beside the test.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ExitStatus};
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use crate::wait::{eventually_or, pause};
 use crate::{Outcome, ceiling, eventually};
 
-/// So much of its output is shown when it is not what was waited for.
+/// Maximum length, in bytes, of an unexpected output in a message.
 const SHOWN: usize = 400;
 
-/// A running process. Dropped, it is killed with all that it started.
+/// A running process. When dropped, it is killed with all its children.
 #[derive(Debug)]
 pub struct Running {
     command: String,
@@ -40,7 +40,7 @@ impl Running {
         if let Some(bytes) = input
             && let Some(mut pipe) = stdin.take()
         {
-            // It may well end before it has read everything: that is for the test to judge.
+            // The process may exit before it has read everything; the test judges that.
             std::thread::spawn(move || drop(pipe.write_all(&bytes)));
         }
         let stdout = Capture::new(child.stdout.take());
@@ -48,36 +48,36 @@ impl Running {
         Self { command, child, stdin, stdout, stderr, status: None, scratch }
     }
 
-    /// Its working folder, if it was given none.
+    /// The process's own working folder.
     ///
     /// # Panics
-    /// If it was given one.
+    /// If the test chose the folder.
     pub fn dir(&self) -> &std::path::Path {
         self.scratch.as_ref().expect("it runs in a folder of the test's").path()
     }
 
-    /// Its process id.
+    /// Process id.
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
-    /// The most memory that it ever had, in KiB.
+    /// The peak memory, in KiB.
     ///
     /// # Panics
-    /// If it has ended.
+    /// If the process has ended.
     pub fn peak_memory(&self) -> u64 {
         self.kibibytes("VmHWM:")
     }
 
-    /// The memory that it has at present, in KiB.
+    /// The current memory, in KiB.
     ///
     /// # Panics
-    /// If it has ended.
+    /// If the process has ended.
     pub fn memory(&self) -> u64 {
         self.kibibytes("VmRSS:")
     }
 
-    /// A line of its status.
+    /// Reads a line of /proc/PID/status, in KiB.
     fn kibibytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
         let status = status.expect("it has ended");
@@ -85,21 +85,22 @@ impl Running {
         value.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// How long it has kept a processor busy so far, for itself and in the system.
+    /// Returns the processor time used so far, user and system.
     ///
     /// # Panics
-    /// If it has ended.
+    /// If the process has ended.
     pub fn processor_time(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
         let stat = stat.expect("it has ended");
-        // Behind the name in brackets: state, and eleven fields on utime and stime (proc(5)).
+        // After the name in parentheses: the state, and eleven fields later utime and stime
+        // (proc(5)).
         let (_, fields) = stat.rsplit_once(") ").expect("a name");
         let ticks = fields.split(' ').skip(11).take(2);
         let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
         Duration::from_millis(ticks * 10)
     }
 
-    /// Its statistics as of now, as SIGUSR1 makes it tell them.
+    /// Sends SIGUSR1 and returns the statistics it makes the tool report.
     #[track_caller]
     pub fn statistics(&self) -> String {
         let before = self.stderr().len();
@@ -111,29 +112,29 @@ impl Running {
         })
     }
 
-    /// Writes to its standard input (see [`crate::Tool::stdin_open`]).
+    /// Writes to standard input (see [`crate::Tool::stdin_open`]).
     #[track_caller]
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         let stdin = self.stdin.as_mut().expect("standard input is not open");
         stdin.write_all(bytes.as_ref()).expect("cannot write to standard input");
     }
 
-    /// Ends its standard input.
+    /// Closes standard input.
     pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
 
-    /// What it has written to stdout so far.
+    /// Returns the output to stdout so far.
     pub fn stdout(&self) -> Vec<u8> {
         self.stdout.bytes()
     }
 
-    /// What it has written to stderr so far.
+    /// Returns the output to stderr so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.bytes()).into_owned()
     }
 
-    /// Waits until stdout is what `done` wants to see.
+    /// Waits until `done` accepts stdout.
     #[track_caller]
     pub fn wait_stdout(&self, what: &str, mut done: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
         let what = || {
@@ -145,35 +146,35 @@ impl Running {
         eventually_or(what, || Some(self.stdout()).filter(|bytes| done(bytes)))
     }
 
-    /// Waits until stdout is exactly this.
+    /// Waits until stdout equals `expected`.
     #[track_caller]
     pub fn wait_stdout_is(&self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
         self.wait_stdout(&String::from_utf8_lossy(expected), |bytes| bytes == expected);
     }
 
-    /// Waits until stderr has this somewhere.
+    /// Waits until stderr contains `part`.
     #[track_caller]
     pub fn wait_stderr(&self, part: &str) -> String {
         let what = || format!("{}: stderr has {part:?}\n{}", self.command, self.stderr());
         eventually_or(what, || Some(self.stderr()).filter(|text| text.contains(part)))
     }
 
-    /// Sends it a signal (the process alone, not its group).
+    /// Sends a signal to the process, not to its group.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).expect("cannot send the signal");
     }
 
-    /// Whether it runs still.
+    /// Whether the process is running.
     pub fn is_running(&mut self) -> bool {
         self.status.is_none() && self.poll().is_none()
     }
 
-    /// Ends its standard input and waits for it to end by itself.
+    /// Closes standard input and waits for the process to exit.
     ///
     /// # Panics
-    /// At the ceiling; what it wrote until then is in the message.
+    /// At the ceiling, with the output so far in the message.
     #[track_caller]
     pub fn finish(mut self) -> Outcome {
         self.close_stdin();
@@ -193,7 +194,7 @@ impl Running {
         self.outcome(status)
     }
 
-    /// Sends `signal` and waits for it to end.
+    /// Sends `signal` and waits for the process to exit.
     #[track_caller]
     pub fn end_by(self, signal: Signal) -> Outcome {
         self.signal(signal);
@@ -208,7 +209,7 @@ impl Running {
     }
 
     fn kill_all(&mut self) -> ExitStatus {
-        // No such group any more is as good.
+        // The group may already be gone.
         let _gone = killpg(Pid::from_raw(self.pid()), Signal::SIGKILL);
         match self.status {
             Some(status) => status,
@@ -233,14 +234,14 @@ impl Drop for Running {
         self.stdin = None;
         let status = self.kill_all();
         self.status = Some(status);
-        // Also of one whose end no test asked for, and of a terminal's screen.
+        // Also checked for processes that no test waited for, and for a terminal's screen.
         if !std::thread::panicking() {
             self.outcome(status);
         }
     }
 }
 
-/// A thread that gathers one output.
+/// A thread that collects an output.
 #[derive(Debug)]
 struct Capture {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -267,7 +268,7 @@ impl Capture {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for the end of the output: a grandchild may hold it open longer than the process ran.
+    /// Waits for the end of the output: a grandchild may hold it open longer than the process runs.
     fn join(&self, deadline: Instant) {
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             if Instant::now() >= deadline {

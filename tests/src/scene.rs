@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{Outcome, Running, Tool, eventually, scratch};
 
-/// A folder with a log in it, and the tool that follows it.
+/// A folder with a log, and heka-tail following it.
 #[derive(Debug)]
 pub struct Scene {
     /// The folder.
@@ -18,30 +18,30 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// A folder with `app.log`, which holds `text`.
+    /// Creates a folder with `app.log`, which contains `text`.
     pub fn new(text: &str) -> Self {
         let scene = Self { dir: scratch() };
         fs::write(scene.path("app.log"), text).unwrap();
         scene
     }
 
-    /// A file in it.
+    /// Returns the path of a file in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// Appends to a file in it, or makes it.
+    /// Appends to a file in the folder, or creates it.
     pub fn append(&self, name: &str, text: &str) {
         let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Renames a file in it.
+    /// Renames a file in the folder.
     pub fn rename(&self, from: &str, to: &str) {
         fs::rename(self.path(from), self.path(to)).unwrap();
     }
 
-    /// heka-tail in it, with `-o payload`.
+    /// Returns heka-tail with the folder as its working directory and `-o payload`.
     pub fn tool(&self, flags: &[&str]) -> Tool {
         Tool::new("heka-tail").args(["-o", "payload"]).args(flags).dir(self.dir.path())
     }
@@ -57,7 +57,7 @@ impl Scene {
     }
 }
 
-/// Waits until a process has no file open under that name.
+/// Waits until a process has no open file of this name.
 pub fn lets_go_of(tail: &Running, name: &str) {
     eventually("it is closed", || {
         let files = fs::read_dir(format!("/proc/{}/fd", tail.pid())).unwrap();
@@ -66,9 +66,9 @@ pub fn lets_go_of(tail: &Running, name: &str) {
     });
 }
 
-/// Waits until nothing of a process has run for a second.
+/// Waits until a process has been idle for a second.
 pub fn rests(tail: &Running) {
-    // How often its threads have waited: that rises whenever something runs.
+    // Number of context switches of its threads, which increases whenever a thread runs.
     let switches = || -> u64 {
         let threads = fs::read_dir(format!("/proc/{}/task", tail.pid())).unwrap();
         let texts = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("status")));
@@ -88,7 +88,7 @@ pub fn rests(tail: &Running) {
     });
 }
 
-/// Compresses a file as logrotate does: with its time, and removes it.
+/// Compresses a file as logrotate does: keeps its time, and removes the original.
 pub fn gzip(from: &Path, to: &Path) {
     let mut encoder =
         flate2::write::GzEncoder::new(File::create(to).unwrap(), flate2::Compression::fast());

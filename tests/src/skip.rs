@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tests that cannot run here: what they need is not installed, or not allowed.
+//! Tests that cannot run here because something is not installed or not permitted.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-/// Whether `program` is installed. If not, the test is skipped: it should return then.
+/// Whether `program` is installed. If not, the test is skipped and should return.
 ///
 /// ```no_run
 /// if !heka_tests::require("socat") {
@@ -28,7 +28,8 @@ pub fn is_installed(program: &str) -> bool {
     path.split(':').any(|dir| std::path::Path::new(dir).join(program).is_file())
 }
 
-/// Whether the tests run as root, which may use other users' names. If not, the test is skipped.
+/// Whether the tests run as root, which may use the names of other users. If not, the test is
+/// skipped and should return.
 ///
 /// # Panics
 /// As [`skip`].
@@ -40,17 +41,17 @@ pub fn require_root() -> bool {
     is_root
 }
 
-/// Says why a test is skipped: on stderr, and in the file `$HEKA_SKIPPED`, which `make check` reads
-/// at its end.
+/// Reports why a test is skipped: on stderr, and in the file `$HEKA_SKIPPED`, which `make check`
+/// reads at its end.
 ///
 /// # Panics
-/// If `$CI` is set: everything is installed there, and a skipped test would be a hole.
+/// If `$CI` is set: CI has everything installed, and a skipped test there would be a gap.
 pub fn skip(reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "{reason}");
     report(reason);
 }
 
-/// As [`skip`], for what depends on the kernel or the file system and is missing in CI too.
+/// Like [`skip`], for features of the kernel or the file system that CI does not have either.
 pub fn skip_anywhere(reason: &str) {
     report(reason);
 }
@@ -58,7 +59,7 @@ pub fn skip_anywhere(reason: &str) {
 fn report(reason: &str) {
     eprintln!("skipped: {reason}");
     let Some(path) = std::env::var_os("HEKA_SKIPPED") else { return };
-    // One write(2) a line: several tests append at once.
+    // Each line is one write(2), because several tests append at the same time.
     let file = OpenOptions::new().append(true).create(true).open(path);
     let written = file.and_then(|mut file| file.write_all(format!("{reason}\n").as_bytes()));
     assert!(written.is_ok(), "$HEKA_SKIPPED cannot be written");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A sender before a broker and two archives behind it, of which all are killed, frozen or cut off
-//! at random; then every record is counted.
+//! A sender in front of a broker and two archives behind it, all killed, frozen or disconnected at
+//! random; afterwards every record is counted.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -14,22 +14,22 @@ use crate::{Random, Running, Tool, eventually, scratch, sh};
 
 /// Lines written at a time.
 const BATCH: u64 = 50;
-/// How long a server is away at the most.
+/// Maximum time for which a server is absent.
 const ABSENCE: Duration = Duration::from_secs(2);
 
 /// The servers of a broker.
 pub trait Servers {
-    /// What is tested, for people.
+    /// The broker's name, for people.
     fn name(&self) -> &'static str;
-    /// The address that the sender writes to.
+    /// The address the sender writes to.
     fn to_write(&self) -> String;
-    /// The address that both archives read from.
+    /// The address both archives read from.
     fn to_read(&self) -> String;
-    /// Makes what has to be there before the archives begin; `None` if it cannot be made yet.
+    /// Creates what the archives need; `None` if that is not possible yet.
     fn prepare(&mut self) -> Option<()>;
-    /// Harms a server, and returns how.
+    /// Injects a fault into a server, and returns its description.
     fn harm(&mut self, random: &mut Random) -> &'static str;
-    /// Ends that.
+    /// Ends the fault.
     fn heal(&mut self);
     /// Maximum number of records to write, spread evenly over the time.
     fn most(&self) -> u64 {
@@ -41,7 +41,7 @@ pub trait Servers {
     }
 }
 
-/// The servers, and our processes before and behind them.
+/// The servers, and the tools in front of and behind them.
 struct World<S> {
     folder: TempDir,
     servers: S,
@@ -54,12 +54,12 @@ struct World<S> {
 }
 
 impl<S: Servers> World<S> {
-    /// What all say is in one file.
+    /// Appends the stderr of all tools to one file.
     fn quietly(&self, tool: Tool) -> Running {
         tool.dir(self.folder.path()).stderr_file(open(&self.folder.path().join("log"))).spawn()
     }
 
-    /// Starts what does not run.
+    /// Starts the tools that are not running.
     fn watch_over(&mut self) {
         let is_alive =
             |process: &mut Option<Running>| process.as_mut().is_some_and(Running::is_running);
@@ -93,7 +93,7 @@ impl<S: Servers> World<S> {
         self.written += BATCH;
     }
 
-    /// One fault.
+    /// Injects one fault.
     fn harm(&mut self, random: &mut Random, rest: Duration) {
         let name = match random.below(4) {
             0 | 1 => {
@@ -103,7 +103,7 @@ impl<S: Servers> World<S> {
                 name
             }
             2 => {
-                // With all that it has started.
+                // Kills the sender with all its children.
                 drop(self.sender.take());
                 "sender killed"
             }
@@ -126,7 +126,7 @@ impl<S: Servers> World<S> {
         });
     }
 
-    /// The numbers that are archived, each as often as it is.
+    /// Returns the archived numbers, each as often as it is archived.
     fn archived(&self, dedup: bool) -> Vec<u64> {
         let files = (0..self.archives.len()).map(|index| format!("{index}.heka"));
         let files: Vec<_> = files.filter(|file| self.folder.path().join(file).exists()).collect();

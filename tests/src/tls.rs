@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! TLS in front of a server that has none.
+//! TLS in front of a plain-text server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,12 +11,12 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use crate::vector;
 
-/// Listens on a port of its own, speaks TLS there with the certificate `name` of
-/// `tests/vectors/tls`, and passes everything on to `upstream`: the address. With `client_ca`,
-/// clients have to show a certificate that `ca.pem` signed.
+/// Listens on a free port with TLS and the certificate `name` of `tests/vectors/tls`, forwards
+/// everything to `upstream`, and returns the address. With `client_ca`, clients must present a
+/// certificate signed with `ca.pem`.
 ///
 /// # Panics
-/// If the system has no port left.
+/// If the system has no free port.
 pub fn tls_front(upstream: &str, name: &str, client_ca: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("no port left");
     let addr = listener.local_addr().expect("an address").to_string();
@@ -40,7 +40,7 @@ fn clone(stream: &TcpStream) -> TcpStream {
     stream.try_clone().expect("a descriptor")
 }
 
-/// From the client to the server.
+/// Forwards from the client to the server.
 fn decrypt(
     session: &Mutex<ServerConnection>,
     mut client: TcpStream,
@@ -72,7 +72,7 @@ fn decrypt(
     }
 }
 
-/// From the server to the client.
+/// Forwards from the server to the client.
 fn encrypt(
     session: &Mutex<ServerConnection>,
     mut server: TcpStream,
@@ -95,7 +95,7 @@ fn encrypt(
     }
 }
 
-/// A server's side of TLS.
+/// Returns the server's TLS configuration.
 pub(crate) fn server_config(name: &str, client_ca: bool) -> ServerConfig {
     let path = |file: String| vector("tls").join(file);
     let chain = CertificateDer::pem_file_iter(path(format!("{name}.pem")))

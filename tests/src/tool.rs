@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One call of a tool or of a shell line.
+//! Command lines of tools and of the shell.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::{Outcome, Running, SECRET, bindir, scratch, system_path};
 
-/// A call in the making.
+/// A command to run.
 ///
-/// The environment is empty but for `PATH`, `LC_ALL=C`, `TZ=UTC` and a `HOME` that is the working
-/// folder; standard input is empty unless given.
+/// The environment is empty except for `PATH`, `LC_ALL=C`, `TZ=UTC` and a `HOME` that is the
+/// working folder; standard input is empty unless given.
 #[derive(Debug)]
 pub struct Tool {
     program: PathBuf,
@@ -40,12 +40,13 @@ pub fn sh(line: &str) -> Tool {
 }
 
 impl Tool {
-    /// One of ours, by name.
+    /// Creates a command for one of our tools.
     pub fn new(name: &str) -> Self {
         Self::at(bindir().join(name))
     }
 
-    /// A program of others: a path, or a name that `PATH` resolves (ask [`crate::require`] first).
+    /// Creates a command for another program: a path, or a name found in `PATH` (call
+    /// [`crate::require`] first).
     pub fn at(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -72,35 +73,35 @@ impl Tool {
         self
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
-    /// Runs in `dir` instead of a folder of its own.
+    /// Runs in `dir` instead of a new folder.
     #[must_use]
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.dir = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// Feeds `bytes` to standard input, then ends it.
+    /// Writes `bytes` to standard input, then closes it.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Stdin::Bytes(bytes.into());
         self
     }
 
-    /// Standard input is this file (or device, or the end of a pipe).
+    /// Uses a file (or device, or an end of a pipe) as standard input.
     #[must_use]
     pub fn stdin_file(mut self, file: File) -> Self {
         self.stdin = Stdin::File(file);
         self
     }
 
-    /// Standard input is a file with these bytes: unlike those of a pipe, all are there at once.
+    /// Uses a file with these bytes as standard input: unlike in a pipe, all are available at once.
     #[must_use]
     pub fn stdin_at_once(self, bytes: impl AsRef<[u8]>) -> Self {
         let mut file = tempfile::tempfile().expect("a file");
@@ -108,34 +109,35 @@ impl Tool {
         self.stdin_file(file)
     }
 
-    /// Standard input stays open: write with [`Running::write`], end with [`Running::close_stdin`].
+    /// Keeps standard input open: write with [`Running::write`], close with
+    /// [`Running::close_stdin`].
     #[must_use]
     pub fn stdin_open(mut self) -> Self {
         self.stdin = Stdin::Open;
         self
     }
 
-    /// Stdout goes here instead of being captured.
+    /// Redirects stdout to a file instead of capturing it.
     #[must_use]
     pub fn stdout_file(mut self, file: File) -> Self {
         self.stdout = Some(file);
         self
     }
 
-    /// Stderr goes here instead of being captured.
+    /// Redirects stderr to a file instead of capturing it.
     #[must_use]
     pub fn stderr_file(mut self, file: File) -> Self {
         self.stderr = Some(file);
         self
     }
 
-    /// Runs to the end; the ceiling kills it and fails the test.
+    /// Runs until the process exits; at the ceiling, it is killed and the test fails.
     #[track_caller]
     pub fn run(self) -> Outcome {
         self.spawn().finish()
     }
 
-    /// Starts it.
+    /// Starts the process.
     ///
     /// # Panics
     /// If there is no such program.
@@ -150,16 +152,16 @@ impl Tool {
         command.stdin(stdin);
         command.stdout(self.stdout.map_or_else(Stdio::piped, Stdio::from));
         command.stderr(self.stderr.map_or_else(Stdio::piped, Stdio::from));
-        // A group of its own, so that nothing of a pipeline outlives the test.
+        // A separate process group, so that nothing of a pipeline outlives the test.
         command.process_group(0);
         let child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
         Running::new(child, line, bytes, scratch)
     }
 
-    /// The command without its streams, how it reads, and its folder.
+    /// Returns the command without its streams, its text for messages, and its folder.
     pub(crate) fn command(&self) -> (Command, String, Option<TempDir>) {
         for (name, value) in &self.env {
-            // Every output is searched for it.
+            // Every output is searched for the marker.
             let is_marked = name != "CF_ACCESS_TOKEN" || value.to_string_lossy().contains(SECRET);
             assert!(is_marked, "a token of a test must have {SECRET} in it");
         }

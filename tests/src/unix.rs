@@ -8,10 +8,10 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::{Peer, TempDir, Tool, ceiling, eventually, scratch};
 
-/// Starts a server with `args` on a socket in a folder of its own; both are to be kept.
+/// Starts a server with `args` on a socket in a new folder; the caller must keep both.
 ///
 /// # Panics
-/// If it does not come up.
+/// If the server does not start.
 #[track_caller]
 pub fn serve(args: &[&str], settings: impl FnOnce(Tool) -> Tool) -> (Peer, PathBuf, TempDir) {
     let folder = scratch();
@@ -21,7 +21,7 @@ pub fn serve(args: &[&str], settings: impl FnOnce(Tool) -> Tool) -> (Peer, PathB
     (Peer::with("unix-sock", args, settings), path, folder)
 }
 
-/// Connects as soon as somebody listens; no read and no write takes longer than [`ceiling`].
+/// Connects as soon as there is a listener; reads and writes time out at [`ceiling`].
 #[track_caller]
 pub fn connect(path: &Path) -> UnixStream {
     let stream = eventually("somebody listens", || UnixStream::connect(path).ok());
@@ -30,7 +30,7 @@ pub fn connect(path: &Path) -> UnixStream {
     stream
 }
 
-/// Sends `parts` to the socket at `path`, each as a packet; `kind` is `dgram` or `seqpacket`.
+/// Sends each of `parts` as a packet to the socket at `path`; `kind` is `dgram` or `seqpacket`.
 #[track_caller]
 pub fn send_packets(kind: &str, path: &Path, parts: &[&[u8]]) {
     let kind = if kind == "dgram" { Type::DGRAM } else { Type::SEQPACKET };

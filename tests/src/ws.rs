@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A WebSocket server that does exactly what its script says, right or wrong.
+//! A WebSocket server controlled by a script, which may violate the protocol.
 //!
 //! ```no_run
 //! use heka_tests::ws::WsServer;
@@ -26,7 +26,7 @@ use tungstenite::handshake::derive_accept_key;
 use crate::ceiling;
 use crate::tls::server_config;
 
-/// What a script talks to.
+/// The connection of a script.
 trait Duplex: Read + Write + Send + Debug {}
 impl<T: Read + Write + Send + Debug> Duplex for T {}
 
@@ -40,27 +40,27 @@ pub struct WsServer {
 }
 
 impl WsServer {
-    /// Listens on a port of 127.0.0.1. The script gets the number of the connection, from 0.
+    /// Listens on a port of 127.0.0.1. The script receives the number of the connection, from 0.
     ///
     /// # Panics
-    /// If there is no port.
+    /// If the system has no free port.
     pub fn start(script: impl Fn(usize, WsPeer) + Send + Sync + 'static) -> Self {
         Self::listen("ws", script, |tcp| Some(Box::new(tcp)))
     }
 
-    /// The same with TLS, showing the certificate of `tests/vectors/tls/server.pem`. With
-    /// `client_ca` clients have to show one that `ca.pem` signed.
+    /// Like [`WsServer::start`], with TLS and the certificate `tests/vectors/tls/server.pem`. With
+    /// `client_ca`, clients must present a certificate signed with `ca.pem`.
     ///
     /// # Panics
-    /// If the vectors are gone.
+    /// If the vectors are missing.
     pub fn tls(client_ca: bool, script: impl Fn(usize, WsPeer) + Send + Sync + 'static) -> Self {
         Self::tls_as("server", client_ca, script)
     }
 
-    /// The same with another certificate of `tests/vectors/tls`.
+    /// Like [`WsServer::tls`], with another certificate of `tests/vectors/tls`.
     ///
     /// # Panics
-    /// If the vectors are gone.
+    /// If the vectors are missing.
     pub fn tls_as(
         name: &str,
         client_ca: bool,
@@ -69,7 +69,7 @@ impl WsServer {
         let config = Arc::new(server_config(name, client_ca));
         Self::listen("wss", script, move |mut tcp| {
             let mut tls = ServerConnection::new(Arc::clone(&config)).expect("a TLS server");
-            // A client that does not like the certificate leaves: nothing to run a script for.
+            // A client that rejects the certificate disconnects: there is no script to run.
             while tls.is_handshaking() {
                 tls.complete_io(&mut tcp).ok()?;
             }
@@ -87,7 +87,8 @@ impl WsServer {
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
         let (script, wrap) = (Arc::new(script), Arc::new(wrap));
-        // Threads end with the test process: a script may well wait for a client that is gone.
+        // These threads end with the test process, because a script may wait for a client that has
+        // gone.
         std::thread::spawn(move || {
             for (nth, tcp) in listener.incoming().flatten().enumerate() {
                 let (script, wrap, count) =
@@ -123,38 +124,38 @@ impl WsServer {
         Self { port: 0, scheme: "ws", connections }
     }
 
-    /// Its URL.
+    /// Returns the URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }
 
-    /// How many clients have connected so far.
+    /// Number of connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
-/// One client.
+/// A connected client.
 #[derive(Debug)]
 pub struct WsPeer {
     stream: Box<dyn Duplex>,
     tcp: Option<TcpStream>,
 }
 
-/// A frame as it came.
+/// A received frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// 1 text, 2 binary, 8 close, 9 ping, 10 pong.
     pub opcode: u8,
-    /// Its bytes, unmasked.
+    /// The payload, unmasked.
     pub payload: Vec<u8>,
 }
 
 impl WsPeer {
-    /// Reads the request's head.
+    /// Reads the head of the request.
     ///
     /// # Panics
-    /// If it does not come whole.
+    /// If the request is incomplete.
     pub fn request(&mut self) -> String {
         let mut head = Vec::new();
         let mut byte = [0];
@@ -167,24 +168,24 @@ impl WsPeer {
         String::from_utf8_lossy(&head).into_owned()
     }
 
-    /// Reads the request and agrees; returns the request.
+    /// Reads the request, accepts it, and returns the request.
     pub fn accept(&mut self) -> String {
         self.accept_with("")
     }
 
-    /// The same with more headers, each with its line end.
+    /// Like [`WsPeer::accept`], with additional headers, each with its line ending.
     pub fn accept_with(&mut self, headers: &str) -> String {
         let request = self.request();
         self.send(agreement(&request, headers));
         request
     }
 
-    /// Writes bytes as they are. A client that is gone does not matter.
+    /// Writes bytes unchanged; returns whether the client accepted them.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).and_then(|()| self.stream.flush()).is_ok()
     }
 
-    /// Writes bytes one by one, each in a packet of its own.
+    /// Writes bytes one by one, each in its own packet.
     pub fn drip(&mut self, bytes: impl AsRef<[u8]>) {
         for byte in bytes.as_ref() {
             self.send([*byte]);
@@ -212,7 +213,7 @@ impl WsPeer {
         self.receive_opcode(8)
     }
 
-    /// Reads a frame; nothing at the end of the connection.
+    /// Reads a frame; `None` at the end of the connection.
     pub fn receive(&mut self) -> Option<Frame> {
         let head = self.take(2)?;
         let len = match head[1] & 0x7f {
@@ -227,12 +228,12 @@ impl WsPeer {
         Some(Frame { opcode: head[0] & 0x0f, payload })
     }
 
-    /// Reads the first two bytes of a frame and nothing more of it; whether they came.
+    /// Reads the first two bytes of a frame and no more; returns whether they arrived.
     pub fn receive_beginning(&mut self) -> bool {
         self.take(2).is_some()
     }
 
-    /// Reads frames until one with that opcode comes.
+    /// Reads frames until there is one with this opcode.
     pub fn receive_opcode(&mut self, opcode: u8) -> Option<Frame> {
         loop {
             let frame = self.receive()?;
@@ -242,7 +243,8 @@ impl WsPeer {
         }
     }
 
-    /// Sends every message back and answers pings, until the client closes; then answers that.
+    /// Sends every message back and answers pings until the client closes, then answers the close
+    /// frame.
     pub fn echo(&mut self) {
         while let Some(Frame { opcode, payload }) = self.receive() {
             match opcode {
@@ -257,7 +259,7 @@ impl WsPeer {
         }
     }
 
-    /// Waits until the client hangs up; tells whether it sent a close frame before, and which.
+    /// Waits until the client disconnects; returns its close frame, if it sent one.
     pub fn until_end(&mut self) -> Option<Frame> {
         let mut close = None;
         while let Some(frame) = self.receive() {
@@ -279,7 +281,7 @@ impl WsPeer {
             .expect("an open socket");
     }
 
-    /// Says that nothing more comes and goes on reading.
+    /// Ends writing but continues reading.
     ///
     /// # Panics
     /// On a unix socket.
@@ -287,7 +289,7 @@ impl WsPeer {
         self.tcp.as_ref().expect("a TCP connection").shutdown(Shutdown::Write).expect("it is open");
     }
 
-    /// How long a read may take from now on.
+    /// Sets the timeout of reads.
     ///
     /// # Panics
     /// On a unix socket.
@@ -296,7 +298,7 @@ impl WsPeer {
         tcp.set_read_timeout(Some(limit)).expect("it is open");
     }
 
-    /// How long a write may take from now on.
+    /// Sets the timeout of writes.
     ///
     /// # Panics
     /// On a unix socket.
@@ -312,7 +314,7 @@ impl WsPeer {
     }
 }
 
-/// The answer that agrees to a request.
+/// Returns the answer that accepts a request.
 pub fn agreement(request: &str, headers: &str) -> String {
     let key = header(request, "Sec-WebSocket-Key").unwrap_or_default();
     let accept = derive_accept_key(key.as_bytes());
@@ -322,7 +324,7 @@ pub fn agreement(request: &str, headers: &str) -> String {
     )
 }
 
-/// The value of a request's header.
+/// Returns the value of a request's header.
 pub fn header(request: &str, name: &str) -> Option<String> {
     request.lines().find_map(|line| {
         let (known, value) = line.split_once(':')?;
@@ -330,7 +332,7 @@ pub fn header(request: &str, name: &str) -> Option<String> {
     })
 }
 
-/// A frame of a server: its first byte (FIN, RSV, opcode) and an unmasked payload.
+/// Encodes a server's frame from its first byte (FIN, RSV, opcode) and an unmasked payload.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Holds every parser to work in proportion to its input: each target gets each input of its corpus,
-//! and of `steps/`, which holds what was made to be slow, repeated to a length and to twice and four
-//! times that. Counted are the comparisons that are executed, not the time: the compiler calls a
-//! function for each (`-sanitizer-coverage-trace-compares`, as `fuzz/run` builds all this).
+//! Checks that every parser's work is proportional to its input: each target runs on each input of
+//! its corpus, and of `steps/`, which contains inputs made to be slow, repeated to a length and to
+//! twice and four times that length. The comparisons executed are counted, not the time: the
+//! compiler calls a function for each (`-sanitizer-coverage-trace-compares`; see `fuzz/run`).
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ fn step() {
     STEPS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What instrumented code calls.
+/// Functions called by instrumented code.
 mod hooks {
     use super::step;
 
@@ -49,12 +49,12 @@ mod hooks {
     extern "C" fn __sanitizer_cov_pcs_init(_: *const usize, _: *const usize) {}
 }
 
-/// The shortest of the three lengths.
+/// The smallest of the three lengths.
 const LEN: usize = 8192;
-/// Were the work quadratic, four times the input would take sixteen times the steps.
+/// With quadratic work, four times the input would take sixteen times the steps.
 const MOST_GROWTH: u64 = 6;
-/// Fewer steps a byte than these are not quadratic at such lengths: an input that is refused early when
-/// it is cut off at one length and read at another one grows, too.
+/// Fewer steps per byte than this are not quadratic at these lengths; the steps also grow if an
+/// input is cut off and refused early at one length and read at another.
 const FEW: u64 = 200;
 
 fn steps(run: fn(&[u8]), input: &[u8]) -> u64 {
@@ -63,11 +63,11 @@ fn steps(run: fn(&[u8]), input: &[u8]) -> u64 {
     STEPS.load(Ordering::Relaxed) - before
 }
 
-/// What is on both sides of the part of an input that is repeated, if it has to have an end to be read.
+/// Encloses the part of an input to repeat, for inputs that need a valid end.
 const MARK: &[u8] = b"<REPEAT>";
 
-/// `input`, whose first bytes may say what is done with the rest, with its other half repeated; or
-/// with the part between two marks repeated.
+/// Repeats the second half of an input, whose first bytes may control the target; or the part
+/// between two marks.
 fn grown(input: &[u8], len: usize) -> Vec<u8> {
     let marks: Vec<usize> = input
         .windows(MARK.len())
@@ -82,7 +82,7 @@ fn grown(input: &[u8], len: usize) -> Vec<u8> {
         (head, if body.is_empty() { head } else { body }, &[][..])
     };
     let room = len.saturating_sub(head.len() + tail.len());
-    // Whole parts, if the end has to fit.
+    // Repeats whole parts if the end must fit.
     let room = if tail.is_empty() { room } else { room - room % body.len().max(1) };
     let mut grown = head.to_vec();
     grown.extend(body.iter().copied().cycle().take(room));
@@ -96,7 +96,7 @@ fn check(name: &str, run: fn(&[u8]), path: &Path) -> Result<u64, String> {
         return Ok(0);
     }
     let inputs = [LEN, 2 * LEN, 4 * LEN].map(|len| grown(&input, len));
-    // What is allocated or compiled once is so before it counts.
+    // One-time allocation and compilation is done before counting.
     run(&inputs[0]);
     let [short, _, long] = inputs.each_ref().map(|input| steps(run, input));
     let per_byte = long / (4 * LEN as u64);

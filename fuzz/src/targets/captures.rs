@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any expression with groups on any text; they are apart at the first NUL.
+//! Any expression with groups on any text; a NUL byte separates them.
 
 use crate::decode;
 use heka_core::codec::regular;

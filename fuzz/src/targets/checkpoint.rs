@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A position from a frame's header, as anybody may have sent it: taken apart or refused.
+//! Any position in a frame's header: it is parsed or refused.
 
 use heka_core::delivery::checkpoint::{decode_header, put_header};
 

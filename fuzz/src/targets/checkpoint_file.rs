@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any file in the place of a checkpoint file: refused or read, and what is read is there after it was
-//! written anew.
+//! Any file as a checkpoint file: it is refused or read, and the data read is unchanged after the
+//! file is written again.
 
 use crate::scratch;
 use heka_core::delivery::checkpoint::{CheckpointFile, Positions};
@@ -13,7 +13,7 @@ pub fn run(input: &[u8]) {
         assert!(CheckpointFile::open(path).is_err());
         return;
     };
-    // One with lines of a later version is read and not written to.
+    // A file with lines of a later version is read but not written.
     let Ok(mut file) = CheckpointFile::open(path) else { return };
     assert_eq!(file.positions(), &before);
     file.set("another", b"\x00\xff");

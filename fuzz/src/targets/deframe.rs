@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any bytes in any pieces, frame by frame or in runs, all at once or in turns: the same frames and
-//! the same damaged bytes, every byte accounted for, and never more work than in proportion to them.
+//! Any bytes in any pieces, frame by frame or in runs, all at once or in turns: the frames and the
+//! damaged bytes are the same, every byte is accounted for, and the work is proportional to the
+//! input.
 //!
-//! The first byte of the input tells how long the pieces are, the second one how long a message may
-//! be. What is read of few bytes in no time may take very long if it is repeated, so it is.
+//! The first byte of the input determines the length of the pieces, the second the maximum size of
+//! a message. The input is repeated, because slow input may only be noticed at length.
 
 use heka_core::wire::{Deframer, More, Step};
 
-/// Most steps that a byte may cost: those of all levels of groups; and a call.
+/// Maximum number of steps per byte: those of all levels of groups, and a call.
 const STEPS_PER_BYTE: usize = 128;
 const STEPS_PER_CALL: usize = 64;
-/// Bytes that the input is repeated to.
+/// Number of bytes the input is repeated to.
 const REPEATED: usize = 1 << 14;
 
-/// How a stream is read.
+/// A way to read a stream.
 #[derive(Clone, Copy)]
 struct Way {
     limit: usize,
@@ -22,7 +23,7 @@ struct Way {
     in_turns: bool,
 }
 
-/// Where frames stand, and how many bytes were damaged.
+/// The positions and lengths of frames, and the number of damaged bytes.
 type Found = (Vec<(u64, usize)>, u64);
 
 fn read(stream: &[u8], way: Way) -> Found {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Datagrams of GELF, each behind its length in a byte: chunks, compressed or not, in any order. What
-//! is kept of them has a limit, what they make is read, and what was split here is whole again.
+//! GELF datagrams, each after its length in a byte: chunks, compressed or not, in any order. The
+//! stored chunks are limited, complete messages are decoded, and split messages are reassembled.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::decode;
 
 const LIMIT: usize = 1 << 14;
 
-/// Reads a message as heka-listen does.
+/// Decodes a message as heka-listen does.
 fn read(message: &[u8]) {
     if let Ok(record) = unpack_record(message.into(), true, LIMIT) {
         assert!(record.len() <= LIMIT.max(message.len()), "over the limit");

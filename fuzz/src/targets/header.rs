@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any header of a frame: what is read of it is read again when it was written, and nothing of it
-//! says whose a stream is unless it is signed.
+//! Any header of a frame: a header that is read and written is read the same again, and no unsigned
+//! header identifies a stream.
 
 use heka_core::delivery::claim::Claim;
 use heka_core::wire::{Header, header::put_stripped};
@@ -14,7 +14,7 @@ pub fn run(input: &[u8]) {
     let mut again = Vec::new();
     header.put(&mut again);
     let read = Header::parse(&again).expect("it was just written");
-    // A hash that is not named is the first.
+    // Without the hash's name, it is the first one.
     assert_eq!(Header { hmac_hash: None, ..read }, Header { hmac_hash: None, ..header });
     assert_eq!(Claim::verified(&header), None, "nobody can sign");
     if let Ok(plain) = Header::parse(&stripped) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any answer to the opening request of a WebSocket, in any pieces: refused, and the words for it are
-//! printable and short.
+//! Any answer to the opening request of a WebSocket, in any pieces: it is refused with a message
+//! that is printable and short.
 
 use crate::websocket::{Peer, shake};
 use heka_core::net::ws::Failure;
@@ -8,7 +8,7 @@ use heka_core::net::ws::Failure;
 /// See the module.
 pub fn run(input: &[u8]) {
     let Some((piece, answer)) = input.split_first() else { return };
-    // What is waited for comes at once, or never.
+    // A delayed answer arrives at once, or never.
     let words = |piece: usize| match shake(Peer::new(answer, piece)) {
         Ok(_) => panic!("nobody can know the key"),
         Err(Failure::Refused(refusal)) => {

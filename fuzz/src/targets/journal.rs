@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Entries of journald, exported or in JSON: each is read or refused, and the pieces in which they
-//! come do not matter, unless JSON is broken: then they decide where it is cut.
+//! Entries of journald in the export format or JSON: each is read or refused, and the pieces in
+//! which they arrive do not matter, except for invalid JSON, where they determine the record
+//! boundaries.
 
 use crate::records;
 use heka_core::decode::{Decoder, Map, Readers, Way};
@@ -11,7 +12,7 @@ use heka_core::wire::MessageView;
 pub fn run(input: &[u8]) {
     let limit = Limit { size: 4096, oversize: Oversize::Drop };
     for splitter in [Splitter::journal(limit), Splitter::new(Framing::Journal, limit)] {
-        // White space between records may go with either.
+        // White space between records may belong to either record.
         let read = |piece: usize| {
             let mut found = records(&splitter, input, piece).0;
             found.iter_mut().for_each(|record| *record = record.trim_ascii().to_vec());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any text as a message in JSON: refused or read, never a panic; what is read survives the way
-//! through JSON and back.
+//! Any text as a message in JSON: it is refused or read without a panic; the message is the same
+//! after writing and reading it again.
 
 use heka_core::codec::json::{self, Identity, Line};
 use heka_core::wire::{MessageView, put_message};

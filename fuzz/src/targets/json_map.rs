@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any text as an object, by several maps: read or refused, within the limit.
+//! Any text as an object, with several maps: it is read or refused, within the limit.
 
 use crate::decode;
 use heka_core::decode::{Map, Way};

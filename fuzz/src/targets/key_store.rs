@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Key stores of all kinds: read or refused.
+//! Key stores of all kinds: they are read or refused.
 
 /// See the module.
 pub fn run(input: &[u8]) {

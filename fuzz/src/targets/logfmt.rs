@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Pairs of any kind, by several maps: read or refused, within the limit.
+//! Any pairs, with several maps: they are read or refused, within the limit.
 
 use crate::decode;
 use heka_core::decode::{Map, Way};

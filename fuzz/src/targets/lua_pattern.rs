@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any pattern of Lua's: it matches where the same as a regular expression does. Behind the first NUL
-//! comes what to search.
+//! Any Lua pattern: it matches the same texts as the corresponding regular expression. The text to
+//! search follows the first NUL.
 
 use heka_core::codec::Matcher;
 use heka_core::wire::MessageView;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any text as an expression: accepted or refused, never a panic; what is accepted can be evaluated.
+//! Any text as an expression: it is accepted or refused without a panic; an accepted expression can
+//! be evaluated.
 //!
-//! The input is the expression; behind the first NUL comes what to evaluate it on, once as a message
-//! and once as the text of headers.
+//! The input is the expression; after the first NUL follows the data to evaluate it on, once as a
+//! message and once as the text of headers.
 
 use heka_core::codec::Matcher;
 use heka_core::wire::MessageView;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The borrowed view against prost: what prost reads, the view reads the same.
+//! The borrowed view compared with prost: both read the same message.
 
 use heka_core::wire::{Message, MessageView, Value};
 use prost::Message as _;
@@ -8,7 +8,7 @@ use prost::Message as _;
 pub fn run(input: &[u8]) {
     let view = MessageView::parse(input);
     if let Ok(view) = &view {
-        // Damage inside a field must not loop or panic either.
+        // Damage inside a field must cause neither a loop nor a panic.
         let _ = view.fields().map(|field| field.values().count()).sum::<usize>();
     }
     let Ok(message) = Message::decode(input) else { return };
@@ -25,7 +25,7 @@ pub fn run(input: &[u8]) {
     assert_eq!(view.fields().count(), message.fields.len());
     for (seen, field) in view.fields().zip(&message.fields) {
         assert_eq!(seen.value_type, field.value_type);
-        // Each is looked for among all, so it is not done for all.
+        // Limited, because each lookup searches all fields.
         for value in seen.values().take(16) {
             match value {
                 Value::String(text) => assert!(field.value_string.iter().any(|v| v == text)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One module for each parser of hostile bytes. Each does more than wait for a panic: it says what
-//! must hold whatever comes.
+//! One module for each parser of untrusted bytes. Each checks invariants that hold for any input,
+//! besides the absence of panics.
 
 pub mod captures;
 pub mod cf_envelopes;
@@ -38,7 +38,7 @@ pub mod unix_routing;
 pub mod ws_frames;
 pub mod ws_handshake;
 
-/// All of them.
+/// All targets.
 pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("captures", captures::run),
     ("cf_envelopes", cf_envelopes::run),

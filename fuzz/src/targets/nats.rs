@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a NATS server says.
+//! Any data from a NATS server.
 
 /// See the module.
 pub fn run(input: &[u8]) {

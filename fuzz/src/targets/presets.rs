@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads any text by any preset: a record may be refused, but there is no panic, and what is made of
-//! it is a message. The first byte of the input chooses the preset, unless `FUZZ_PRESET` names it.
+//! Decodes any text with any preset: a record may be refused, but nothing panics, and a decoded
+//! record is a valid message. The first byte of the input selects the preset, unless `FUZZ_PRESET`
+//! names it.
 
 use std::env;
 use std::sync::OnceLock;
@@ -25,7 +26,7 @@ fn ways(choice: u8) -> Vec<Way> {
     }
 }
 
-/// The preset that `FUZZ_PRESET` names.
+/// The preset named by `FUZZ_PRESET`.
 fn named() -> Option<u8> {
     static NAMED: OnceLock<Option<u8>> = OnceLock::new();
     *NAMED.get_or_init(|| {

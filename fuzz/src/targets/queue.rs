@@ -8,7 +8,7 @@ use heka_core::delivery::queue_dir::QueueDir;
 pub fn run(input: &[u8]) {
     let dir = &scratch("queue");
     heka_send::queue(input, dir);
-    // As heka-decode reads it.
+    // Reads the queue as heka-decode does.
     if let Ok(dir) = QueueDir::open(dir) {
         let _ = dir.read_all(|_| Ok(std::ops::ControlFlow::Continue(())));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any file in the place of data that a plugin left behind.
+//! Any file as the preserved data of a plugin.
 
 /// See the module.
 pub fn run(input: &[u8]) {

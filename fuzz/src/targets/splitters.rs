@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any bytes in any framing, with any limit and rule for what is longer: the pieces in which they come
-//! do not matter, and what was framed is found again.
+//! Any bytes in any framing, with any limit and any rule for longer records: the pieces in which
+//! they arrive do not matter, and framed records are found again.
 
 use crate::records;
 use heka_core::codec::regular::compile;
@@ -52,7 +52,7 @@ pub fn run(input: &[u8]) {
     assert!(sum <= text.len(), "more than came");
     let pieces = records(&splitter, text, usize::from(piece).max(1));
     if choice % 16 == 12 {
-        // White space between JSON values may go with either.
+        // White space between JSON values may belong to either.
         assert_eq!(without_blanks(pieces), without_blanks(whole), "pieces matter");
     } else {
         assert_eq!(pieces, whole, "pieces matter");

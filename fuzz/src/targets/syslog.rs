@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Syslog as it is received: datagrams and streams, by octet count or by line, then read.
+//! Syslog as received: datagrams and streams, by octet count or by line, then decoded.
 
 use crate::{decode, records};
 use heka_core::decode::Way;

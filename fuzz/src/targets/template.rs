@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any template on any message, apart at the first NUL: refused or filled in.
+//! Any template on any message, separated by the first NUL: it is refused or filled in.
 
 use heka_core::codec::time::Zone;
 use heka_core::codec::{FieldList, Selector, logfmt, template::TextTemplate};
@@ -19,7 +19,7 @@ pub fn run(input: &[u8]) {
         template.put(&mut twice, &message);
         assert_eq!(twice, once.repeat(2));
     }
-    // Braces doubled, every text without a backslash is itself.
+    // With its braces doubled, a text without a backslash expands to itself.
     if !text.contains('\\') {
         let doubled = text.replace('{', "{{").replace('}', "}}");
         let mut out = Vec::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any format and any text for a time, apart at the first NUL. What is written of a time is read as
-//! the same one.
+//! Any format and any text for a time, separated by the first NUL. A written time is read as the
+//! same time.
 
 use heka_core::codec::time::{Strftime, Zone, parse, put_rfc3339};
 use heka_core::decode::time::Times;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any answer of a proxy, HTTP or SOCKS5, to a demand for a tunnel: refused or accepted, and then what
-//! follows it is left to whoever uses the tunnel.
+//! Any answer of a proxy, HTTP or SOCKS5, to a request for a tunnel: it is refused or accepted, and
+//! the data after an accepted answer is left for the user of the tunnel.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Framings, addresses and compression of unix-sock; the first byte says which.
+//! Framings, addresses and compression of unix-sock; the first byte selects one.
 
 use unix_sock::{compression, framing, routing};
 

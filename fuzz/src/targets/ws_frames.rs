@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Any frames behind a handshake, with and without compression, in any pieces: the same messages, none
-//! over the limit, and text is UTF-8.
+//! Any frames after a handshake, with and without compression, in any pieces: the messages are the
+//! same, none exceeds the limit, and text is UTF-8.
 
 use crate::websocket::{LIMIT, Peer, shake};
 use heka_core::net::ws::{Kind, Step};

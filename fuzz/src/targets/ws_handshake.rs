@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Headers of an answer that knows the key, on top of those that it must have.
+//! Headers of an answer with the right key, in addition to the required ones.
 
 use crate::websocket::{Peer, shake};
 use heka_core::net::ws::Failure;

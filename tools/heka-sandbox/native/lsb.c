@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 /*
  * The functions of lua_sandbox that C modules of input plugins use, with the layouts of its headers
- * (luasandbox.h, luasandbox/util/output_buffer.h, luasandbox/error.h), which are a C interface with
- * variable arguments: no Rust function can have that.
+ * (luasandbox.h, luasandbox/util/output_buffer.h, luasandbox/error.h), which include
+ * variadic C functions; those cannot be defined in Rust.
  *
- * An output buffer is lent to a module that writes a value of its own, here for a field of a message
- * or for global data that is kept.
+ * An output buffer is lent to a module that serializes a value of its own type, for a field of a message
+ * or for preserved global data.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Lua 5.1's, which the program has inside. */
+/* Functions of the built-in Lua 5.1. */
 typedef struct lua_State lua_State;
 typedef int (*lua_CFunction)(lua_State *);
 enum { LUA_TLIGHTUSERDATA = 2, LUA_TUSERDATA = 7 };
@@ -37,7 +37,7 @@ extern int luaL_error(lua_State *, const char *, ...);
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Null, or what is wrong. */
+/* Null, or an error message. */
 typedef const char *error;
 
 EXPORT extern const char LSB_ERR_UTIL_NULL[], LSB_ERR_UTIL_OOM[], LSB_ERR_UTIL_FULL[];
@@ -73,7 +73,7 @@ EXPORT error lsb_expand_output_buffer(struct buffer *out, size_t more) {
 EXPORT error lsb_outputs(struct buffer *out, const char *text, size_t len) {
     if (!out || !text)
         return LSB_ERR_UTIL_NULL;
-    /* A NUL stands behind what is written. */
+    /* The contents are followed by a NUL. */
     error failed = len == SIZE_MAX ? LSB_ERR_UTIL_FULL : lsb_expand_output_buffer(out, len + 1);
     if (failed)
         return failed;
@@ -104,7 +104,7 @@ EXPORT error lsb_outputf(struct buffer *out, const char *format, ...) {
     return NULL;
 }
 
-/* Numbers of a common size have up to eight digits behind the point, and no zeros at their end. */
+/* Numbers of common magnitude have up to eight decimals, without trailing zeros. */
 EXPORT error lsb_outputfd(struct buffer *out, double number) {
     if (!(fabs(number) <= 2147483647.0))
         return lsb_outputf(out, "%0.17g", number);
@@ -135,7 +135,7 @@ EXPORT error lsb_serialize_double(struct buffer *out, double number) {
     return put_number(out, number, "0/0", "1/0");
 }
 
-/* Bytes as they stand in a Lua string in double quotes. */
+/* Writes bytes as in a Lua string in double quotes. */
 EXPORT error lsb_serialize_binary(struct buffer *out, const void *bytes, size_t len) {
     const char *byte = bytes;
     error failed = NULL;
@@ -152,7 +152,7 @@ EXPORT error lsb_serialize_binary(struct buffer *out, const void *bytes, size_t 
     return failed;
 }
 
-/* What a module does with its values is in their environment. */
+/* The functions of a module's values are in their environment. */
 
 static void add(lua_State *lua, const char *name, lua_CFunction function) {
     lua_pushstring(lua, name);
@@ -193,8 +193,8 @@ EXPORT lua_CFunction lsb_get_zero_copy_function(lua_State *lua, int index) {
     return get(lua, index, ZERO_COPY);
 }
 
-/* (limit, value, userdata) → the bytes that the userdata's module writes of the value, nothing if it
- * writes none. The value is a light userdata inside the other one, or nil for all of it. */
+/* (limit, value, userdata) → the bytes to which the userdata's module serializes the value; nothing if
+ * it has no such function. The value is a light userdata within the userdata, or nil for all of it. */
 int heka_lsb_output(lua_State *lua) {
     struct buffer out = {.max = (size_t)lua_tonumber(lua, 1)};
     lua_CFunction function = get(lua, 3, OUTPUT);
@@ -210,7 +210,7 @@ int heka_lsb_output(lua_State *lua) {
     return 1;
 }
 
-/* (limit, userdata, name) → the Lua text that makes it again, nothing if there is none. */
+/* (limit, userdata, name) → the Lua code that restores the userdata, or nothing. */
 int heka_lsb_serialize(lua_State *lua) {
     struct buffer out = {.max = (size_t)lua_tonumber(lua, 1)};
     const char *name = lua_tolstring(lua, 3, NULL);
@@ -227,7 +227,7 @@ int heka_lsb_serialize(lua_State *lua) {
     return failed ? 0 : 1;
 }
 
-/* The log, to which libraries that a module uses may write from threads of their own. */
+/* The log, to which a module's libraries may write from their own threads. */
 
 struct logger {
     void *context;
@@ -252,7 +252,7 @@ EXPORT const struct logger *lsb_get_logger(const void *sandbox) {
     return sandbox ? &LOGGER : NULL;
 }
 
-/* A sandbox of the kind that runs here: it makes messages, and has none at hand. */
+/* A sandbox of the kind that runs here: it creates messages, and has no current message. */
 EXPORT char lsb_heka_get_type(const void *sandbox) { return sandbox ? 'i' : 0; }
 EXPORT const void *lsb_heka_get_message(const void *sandbox) {
     (void)sandbox;
@@ -275,7 +275,7 @@ EXPORT bool lsb_read_heka_field(const void *message, const void *name, int field
     return false;
 }
 
-/* Members of a message that a module reads or writes by itself. */
+/* Members of a message that a module encodes or decodes itself. */
 
 EXPORT const char *lsb_pb_read_key(const char *at, int *tag, int *wire) {
     if (!at || !tag || !wire)

@@ -368,8 +368,7 @@ impl Tail {
         self.add(scan)
     }
 
-    /// Removes discovered streams that have had no file for a while, or whose file is deleted and
-    /// read to its end.
+    /// Removes discovered streams without a file, and those whose deleted file is read to its end.
     fn forget(&mut self) -> Result<(), Stop> {
         let mut over = self.streams.take_over(self.job.forget_after);
         over.retain(|number| !self.due.has(*number));

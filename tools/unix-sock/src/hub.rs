@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One event loop between standard input, standard output and any number of peers.
 //!
-//! Nothing in it waits for a single peer. Sockets and standard output are non-blocking; data that a
-//! peer does not accept waits in its queue, data that standard output does not accept makes the
-//! peers wait. The kernel reports only changes (edge-triggered epoll), so each peer remembers what
-//! it may still do.
+//! Nothing in it waits for a single peer: data that a peer does not accept waits in its queue, data
+//! that standard output does not accept makes the peers wait. The kernel reports only changes
+//! (edge-triggered epoll), so each peer remembers what it may still do.
 
 use std::os::fd::AsFd as _;
 use std::time::Instant;
