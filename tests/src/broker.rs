@@ -130,9 +130,9 @@ pub trait Broker {
 
 /// A broker that can go away and come back.
 pub trait Stoppable: Broker {
-    /// It can no longer be reached.
+    /// Makes the broker unreachable.
     fn stop(&mut self);
-    /// It is there again, with all it had.
+    /// Starts the broker again with all its data.
     fn start(&mut self);
 }
 
@@ -199,7 +199,7 @@ pub fn reports_damage<B: Broker>(broker: &B, words: &str) {
     read().succeeds().stdout_is("");
 }
 
-/// How long a tool may take to end though its broker does not answer.
+/// Maximum time for a tool to exit although its broker does not answer.
 const END: Duration = Duration::from_millis(1500);
 
 /// Writers and readers whose broker is frozen end soon after a signal: nobody waits for it, nor for

@@ -62,7 +62,7 @@ impl Tansu {
         Some(Self { running, port })
     }
 
-    /// `kafka://HOST:PORT/` and what is behind it.
+    /// Returns `kafka://HOST:PORT/` followed by `rest`.
     pub fn url(&self, rest: &str) -> String {
         format!("kafka://127.0.0.1:{}/{rest}", self.port)
     }
@@ -125,7 +125,7 @@ impl Mock {
         });
     }
 
-    /// `kafka://HOST:PORT,…/` and what is behind it.
+    /// Returns `kafka://HOST:PORT,…/` followed by `rest`.
     pub fn url(&self, rest: &str) -> String {
         format!("kafka://{}/{rest}", self.brokers)
     }
@@ -135,7 +135,7 @@ impl Mock {
         &self.brokers
     }
 
-    /// The payloads of all messages of a topic.
+    /// Returns the payloads of all messages of a topic.
     pub fn payloads(&self, topic: &str) -> String {
         payloads(TOOL, &self.url(&format!("{topic}?from=begin")))
     }

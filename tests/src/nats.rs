@@ -89,7 +89,7 @@ impl Nats {
         });
     }
 
-    /// `nats://HOST:PORT/` and what is behind it.
+    /// Returns `nats://HOST:PORT/` followed by `rest`.
     pub fn url(&self, rest: &str) -> String {
         format!("nats://127.0.0.1:{}/{rest}", self.port)
     }

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use data_encoding::BASE64;
 use ring::{digest, hmac, pbkdf2};
 
-/// Who is let in.
+/// The accepted credentials.
 const USER: &str = "me";
 const SALT: &[u8] = b"not a secret";
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("not 0");

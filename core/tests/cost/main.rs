@@ -20,7 +20,7 @@ thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The system's allocator, which counts the requests of each thread.
+/// Counts the allocations of each thread.
 struct Counting;
 
 // SAFETY: everything is delegated to the system's allocator.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who may read: tokens, where they come from and what becomes of them; names and endpoints.
+//! Access: where tokens come from and how they are renewed; names and endpoints.
 
 use heka_tests::playback::{Playback, Turn, frame, web_socket};
 use heka_tests::{Outcome, Signal, Tool, eventually};

@@ -225,7 +225,7 @@ impl Home {
         Self(folder)
     }
 
-    /// One whose servers are all `server`, as cf 7 writes it.
+    /// A configuration as cf 7 writes it, with `server` for all servers.
     pub(crate) fn of(server: &Playback, token: &str) -> Self {
         let url = http(server);
         let token = token.trim_start_matches("bearer ");

@@ -42,7 +42,7 @@ fn a_receiver_that_never_confirms_is_given_up_after_the_linger() {
     end.stderr_has("heka-listen acknowledges only with --ack");
 }
 
-/// What it is asked, and how often, shows in what it gets: a hekad takes each request for an empty
+/// The number of requests is visible in the messages: hekad takes each request for an empty
 /// message.
 #[test]
 fn the_first_request_that_is_not_answered_ends_the_attempt() {
@@ -141,7 +141,7 @@ fn a_receiver_that_refuses_a_record_delays_and_doubles_nothing() {
     }
 }
 
-/// Who has confirmed something runs with --ack, whatever happens to it then.
+/// A peer that has acknowledged something has --ack, whatever happens to it later.
 #[test]
 fn a_receiver_that_is_stopped_is_not_suspected_of_lacking_a_flag() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);

@@ -70,7 +70,7 @@ struct FullQueue {
 }
 
 impl FullQueue {
-    /// So much waits in it at most, and what is read at once comes on top.
+    /// Maximum size in bytes, exceeded by no more than one read.
     const SIZE: u64 = 500_000;
     const BLOCK: u64 = 256 * 1024;
 
@@ -276,7 +276,7 @@ fn a_queue_restored_from_a_copy_makes_no_new_message_disappear() {
     listener.wait_stdout_is("a1\nb1\nb2\nc1\nc2\nc3\nd1\nd2\nd3\n");
 }
 
-/// Also if the file that tells where the queue ends is gone and has no room to be made again.
+/// Even if the file with the queue's end is missing and there is no room for a new one.
 #[test]
 fn a_queue_on_a_full_disk_can_be_emptied() {
     let Some(disk) = SmallDisk::new() else { return };

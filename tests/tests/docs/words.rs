@@ -41,6 +41,38 @@ const PHRASES: &[(&str, &str)] = &[
     ("uuids get", "how UUIDs are chosen"),
 ];
 
+/// Beginnings that hide the subject of a doc comment: name it, or begin with a verb.
+const BEGINNINGS: &[&str] = &[
+    "Gives up",
+    "Makes one",
+    "One more",
+    "One of those",
+    "One that",
+    "One whose",
+    "Ours",
+    "So long",
+    "So many",
+    "So much",
+    "So often",
+    "That it",
+    "That of",
+    "The same again",
+    "The same once",
+    "The same,",
+    "Those of",
+    "Those that",
+    "We ",
+    "What all",
+    "What came",
+    "What comes",
+    "What is to be",
+    "What it",
+    "What was",
+    "Who ",
+    "Words for",
+    "Words on",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -147,4 +179,26 @@ fn sources_and_scripts_are_in_plain_words() {
     let wrong: Vec<_> =
         sources.iter().flat_map(|(name, text)| found(name, &joined(text))).collect();
     assert!(wrong.is_empty(), "{} phrases to mend:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn doc_comments_name_their_subject() {
+    let mut sources = Vec::new();
+    ["core", "fuzz", "tests", "tools"]
+        .iter()
+        .for_each(|name| collect(&root().join(name), &mut sources));
+    let is_doc = |line: &str| line.starts_with("///") || line.starts_with("//!");
+    let mut wrong = Vec::new();
+    for (name, text) in sources.iter().filter(|(name, _)| name.ends_with(".rs")) {
+        let mut last = "";
+        for (number, line) in text.lines().map(str::trim).enumerate() {
+            let words = line.get(3..).unwrap_or_default().trim_start();
+            let begins = BEGINNINGS.iter().any(|beginning| words.starts_with(beginning));
+            if is_doc(line) && !is_doc(last) && begins {
+                wrong.push(format!("{name}:{}: {line}", number + 1));
+            }
+            last = line;
+        }
+    }
+    assert!(wrong.is_empty(), "name the subject:\n{}", wrong.join("\n"));
 }

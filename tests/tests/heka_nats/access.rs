@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who may: users, keys, TLS. And what is reported if something is not there.
+//! Access: users, keys, TLS; and the messages for missing streams and subjects.
 
 use std::fs;
 

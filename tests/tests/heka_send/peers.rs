@@ -123,7 +123,7 @@ fn an_idle_connection_is_closed_and_the_next_message_makes_another() {
     sender.finish().succeeds();
 }
 
-/// Also if the peer reads later than we look whether it has.
+/// Even if the peer reads only after heka-send has checked whether it did.
 #[test]
 fn an_idle_unix_connection_is_closed_too() {
     let folder = heka_tests::scratch();

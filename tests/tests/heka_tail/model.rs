@@ -25,7 +25,7 @@ struct Writer {
     next: u64,
     /// What is left of a line that was begun.
     rest: Vec<u8>,
-    /// What was done, and at which line.
+    /// The operations, each with its line.
     done: Vec<String>,
     /// For how long a rotated file is sure to be read.
     wait: Option<Duration>,

@@ -12,7 +12,7 @@ fn example(part: &str) -> String {
     page::example("heka-tail.1", part)
 }
 
-/// The same, to that listener.
+/// Like the above, with a given listener.
 fn to(listener: &Peer, example: &str) -> String {
     assert!(example.contains("192.0.2.7:5565"), "{example}");
     example.replace("192.0.2.7:5565", &listener.addr)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What all tools have in common.
+//! The behaviour common to all tools.
 
 mod memory;
 mod numbers;

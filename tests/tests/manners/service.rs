@@ -93,7 +93,7 @@ fn ended(mut tool: Running) {
     tool.finish().succeeds();
 }
 
-/// Also while its name is looked up, or another address.
+/// Even while its name, or another address, is being resolved.
 #[test]
 fn a_listener_is_ready_once_it_has_bound() {
     let folder = scratch();

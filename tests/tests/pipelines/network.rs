@@ -251,7 +251,7 @@ fn connections_beyond_the_limit_wait_for_their_turn() {
     listener.wait_stdout_is("my turn\n");
 }
 
-/// Also if all that hold the places idle, and are closed in one go.
+/// Even if all connections are idle and are closed at the same time.
 #[test]
 fn idle_connections_make_room_for_others() {
     let args = ["127.0.0.1:0", "-opayload", "--max-conns=2", "--idle-timeout=300ms"];

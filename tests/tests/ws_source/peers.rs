@@ -237,7 +237,7 @@ fn compressed_messages_are_inflated_within_the_limit() {
         .stderr_has("closed with 1009 (too large): compressed message of more than 8388608 bytes");
 }
 
-/// So many zeros, compressed.
+/// Compresses this many zeros.
 fn zeros(count: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(count);
     let mut deflater = flate2::Compress::new(flate2::Compression::best(), false);

@@ -50,10 +50,7 @@ pub(crate) struct Choice {
     pub(crate) past: Past,
     /// Whether only the past is requested.
     pub(crate) kinds: Vec<Kind>,
-    /// Finds the server.
-    ///
-    /// # Errors
-    /// If none is known.
+    /// Only servers known without asking: this is the usual case, and fast.
     pub(crate) is_past: bool,
 }
 

@@ -84,7 +84,7 @@ pub(crate) struct Place {
     is_numberless: bool,
     /// Number of the next frame, if known.
     next: Option<u64>,
-    /// What it would be without an impossible number.
+    /// The value to use if the number is impossible.
     unsaid: Option<u64>,
     /// Highest number received on this connection.
     came: u64,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tells a peer that acknowledges records about their numbers.
+//! Announces the numbers of records to peers that acknowledge them.
 //!
 //! A frame without a message carries the stream and the number of the record before it
 //! (heka-stream(5)). It is sent first on every connection, and then from time to time, so that a

@@ -51,7 +51,7 @@ struct Feed<'a> {
 }
 
 impl Feed<'_> {
-    /// Makes one connection after the other.
+    /// Connects again after each end of a connection.
     fn follow(&mut self) -> Result<Status, Stop> {
         let shown = self.plan.endpoint.shown.as_str();
         let mut redial = Redial::new(self.plan.backoff);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::modes::MODES;
 use super::world::open;
 
-/// What was done to a mode, and what came of it.
+/// The faults injected into a mode, and the results.
 pub(crate) struct Tally<'a> {
     pub(crate) name: &'a str,
     /// How often what was done.
@@ -25,7 +25,7 @@ pub(crate) struct Tally<'a> {
 }
 
 impl Tally<'_> {
-    /// Tells the figures; the row also goes to `HEKA_SOAK_ROWS` (see `tests/soak`).
+    /// Prints the figures; the row also goes to `HEKA_SOAK_ROWS` (see `tests/soak`).
     pub(crate) fn tell(&self) {
         let Self { name, faults, killed, written, lost, doubled, after_dedup, .. } = self;
         let each: Vec<_> = faults.iter().map(|(name, count)| format!("{count} {name}")).collect();

@@ -104,7 +104,7 @@ impl World {
         folder.join(name).display().to_string()
     }
 
-    /// What all stages say, in order, with the faults between: a run that fails keeps it.
+    /// The stderr of all stages, in order, with the faults between; kept if the run fails.
     pub(crate) fn log(&self) -> File {
         open(&self.path("stages.log"))
     }

@@ -221,7 +221,7 @@ impl Connection {
         }
     }
 
-    /// Gives up waiting for the unfinished record: what there is of it is accepted, in turns, as at
+    /// Stops waiting for the unfinished record: what there is of it is accepted, in turns, as at
     /// the end of the stream.
     pub(crate) fn give_up(&mut self) {
         self.unfinished = Some(Unfinished { more: More::Ended, error: None });

@@ -18,7 +18,7 @@ use super::limits::Limits;
 /// The error of a host function.
 #[derive(Debug)]
 pub(crate) enum Raise {
-    /// An error at the caller's position.
+    /// Creates an error at the caller's position.
     Here(String),
     /// An error without a position.
     Bare(String),

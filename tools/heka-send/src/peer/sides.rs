@@ -135,7 +135,7 @@ impl Sides {
         self.active.elapsed() >= limit
     }
 
-    /// Gives up a peer that has neither accepted nor acknowledged data within the time limit.
+    /// Disconnects a peer that has neither accepted nor acknowledged data within the time limit.
     /// `lacks_ack` says that it may be one that never acknowledges.
     pub(super) fn check_patience(
         &self,
