@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Logins for a broker that speaks Kafka's protocol and knows no users: SASL PLAIN, and SCRAM as in
+//! Logins for a broker of Kafka's protocol without users: SASL PLAIN, and SCRAM as in
 //! RFC 5802 and RFC 7677.
 
 use std::io::{Read as _, Write as _};
@@ -14,7 +14,7 @@ const USER: &str = "me";
 const SALT: &[u8] = b"not a secret";
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).expect("not 0");
 
-/// A way to log in: its name, and what SCRAM computes with.
+/// A mechanism: its name, and the hash function of SCRAM.
 struct Mechanism {
     name: &'static str,
     scram: Option<Functions>,
@@ -46,8 +46,8 @@ static MECHANISMS: [Mechanism; 3] = [
     },
 ];
 
-/// Stands before a broker that knows no users, and lets in who proves to be `me` with a password. The
-/// broker has to name its port as its own.
+/// Serves as a front for a broker without users, and admits clients that prove to be `me` with the
+/// password. The broker must announce the front's port as its own.
 pub fn sasl_front(listener: TcpListener, broker: u16, password: &'static str) {
     std::thread::spawn(move || {
         while let Ok((client, _)) = listener.accept() {
@@ -56,7 +56,7 @@ pub fn sasl_front(listener: TcpListener, broker: u16, password: &'static str) {
     });
 }
 
-/// Answers the login itself, and passes on the other requests and their answers once it is right.
+/// Answers the login, and forwards all other requests and answers after it.
 fn guard(mut client: TcpStream, broker: u16, password: &'static str) -> std::io::Result<()> {
     const HANDSHAKE: u16 = 17;
     const AUTHENTICATE: u16 = 36;
@@ -93,7 +93,7 @@ fn guard(mut client: TcpStream, broker: u16, password: &'static str) -> std::io:
     }
 }
 
-/// A login as it goes on.
+/// A login in progress.
 struct Login {
     mechanism: &'static Mechanism,
     password: &'static str,
@@ -103,7 +103,7 @@ struct Login {
 }
 
 impl Login {
-    /// Answers a `SaslHandshake`: an error or none, and what is understood.
+    /// Answers a `SaslHandshake`: an error code and the supported mechanisms.
     fn begin(&mut self, name: &[u8]) -> Vec<u8> {
         let known = MECHANISMS.iter().find(|mechanism| mechanism.name.as_bytes() == name);
         let error: u16 = if known.is_some() { 0 } else { 33 };
@@ -117,7 +117,7 @@ impl Login {
         answer
     }
 
-    /// Answers a `SaslAuthenticate`: an error or none, words, what is said, and how long it holds.
+    /// Answers a `SaslAuthenticate`: error code, error message, data, lifetime of the session.
     fn go_on(&mut self, message: &[u8], version: u16) -> Vec<u8> {
         let message = String::from_utf8_lossy(message);
         let answer = match &self.mechanism.scram {
@@ -136,7 +136,7 @@ impl Login {
         [head, &length, said.as_bytes(), lifetime].concat()
     }
 
-    /// What the server says: first a nonce, then that it knows the password too.
+    /// Returns the server's message: first a nonce, then the proof that it knows the password too.
     fn scram(&mut self, functions: &Functions, message: &str) -> Option<String> {
         let Some((bare, first)) = self.said.take() else {
             let bare = message.strip_prefix("n,,")?;

@@ -152,7 +152,7 @@ pub(crate) const MODES: &[Mode] = &[
         ..PEER
     },
     Mode {
-        name: "relay by a file: `--write --fsync`, `heka-tail -i heka`",
+        name: "relay through a file: `--write --fsync`, `heka-tail -i heka`",
         lines: &[
             ship!("{1}"),
             "heka-listen --ack --write={disk}/spool.heka --fsync 127.0.0.1:0",
