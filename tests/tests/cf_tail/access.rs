@@ -141,7 +141,7 @@ fn a_404_for_a_token_that_has_run_out_is_told_as_what_it_is() {
         .args(["--recent", GUID, "-a", &http(&server)])
         .env("CF_ACCESS_TOKEN", EXPIRED)
         .run();
-    outcome.exits(5).stderr_has("the token has run out");
+    outcome.exits(5).stderr_has("the token has expired");
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_command_gives_the_token_and_does_not_get_one() {
     for (command, words) in [
         ("exit 7", "--token-command: exit status: 7"),
         ("true", "--token-command: no token"),
-        ("printf '\\377'", "--token-command: no text"),
+        ("printf '\\377'", "--token-command: not UTF-8"),
     ] {
         let outcome = cf_tail(["--token-command", command, "app", "-a", "ws://127.0.0.1:1"]).run();
         assert!(matches!(outcome.status.code(), Some(1 | 2)), "{outcome}");

@@ -153,7 +153,7 @@ fn the_platform_s_own_answers_have_them_too() {
         ),
     ];
     for (turn, status, words) in turns {
-        // The UAA is asked first, for the token has run out.
+        // The UAA is asked first, for the token has expired.
         let server = Playback::new(vec![turn]);
         let outcome = Home::of(&server, crate::platform::EXPIRED).tool(&["--recent", "dora"]).run();
         outcome.exits(status).stderr_has(words);

@@ -254,7 +254,7 @@ fn trouble_with_the_position_file_is_told_and_following_goes_on() {
     // A directory in the place of the temporary file: also root cannot write that.
     fs::create_dir(scene.path("pos.new")).unwrap();
     let tail = scene.follow(&["--checkpoint=pos", "--checkpoint-every=10ms"]);
-    tail.wait_stderr("following goes on");
+    tail.wait_stderr("still following");
     scene.append("app.log", "2\n");
     tail.wait_stdout_is("1\n2\n");
     fs::remove_dir(scene.path("pos.new")).unwrap();
@@ -362,7 +362,7 @@ fn signals_tell_the_lag_and_a_vanished_reader_ends_it() {
 fn usage_is_checked_first() {
     let scene = Scene::new("");
     let fails = |flags: &[&str]| scene.tool(flags).run().exits(2).err();
-    assert!(fails(&[]).contains("which FILE?"));
+    assert!(fails(&[]).contains("no FILE given"));
     assert!(fails(&["-n", "x", "app.log"]).contains("invalid value 'x' for '--lines'"));
     assert!(fails(&["--delimiter-regex=(", "app.log"]).contains("--delimiter-regex"));
     assert!(fails(&["--delimiter-regex=(a)(b)", "app.log"]).contains("one capture group"));

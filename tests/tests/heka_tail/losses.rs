@@ -93,7 +93,7 @@ fn positions_that_cannot_be_saved_cost_no_time() {
     fs::create_dir(scene.path("pos.new")).unwrap();
     let tail = scene.follow(&["--checkpoint=pos", "--checkpoint-every=2"]);
     scene.append("app.log", "2\n3\n");
-    tail.wait_stderr("following goes on");
+    tail.wait_stderr("still following");
     // It tries again after a second, and then before the two records are complete.
     scene.append("app.log", "4\n");
     tail.wait_stdout_is("1\n2\n3\n4\n");

@@ -139,9 +139,10 @@ fn resume_reads_positions_and_never_writes_them() {
     scene.append("app.log", "2\n");
     for _ in 0..2 {
         let outcome = scene.once(&["--resume=pos"]);
-        outcome.succeeds().stdout_is("2\n").stderr_is(
-            "heka-tail: warning: --resume: only -o heka and -o json carry positions on\n",
-        );
+        outcome
+            .succeeds()
+            .stdout_is("2\n")
+            .stderr_is("heka-tail: warning: --resume: only -o heka and -o json carry positions\n");
     }
     assert_eq!(fs::read(scene.path("pos")).unwrap(), before);
     // It works beside a writer: nothing is locked.

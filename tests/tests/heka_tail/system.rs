@@ -129,7 +129,7 @@ fn a_full_disk_under_the_positions_is_told_and_following_goes_on() {
                   until [ -s disk/pos ]; do sleep 0.02; done; cp disk/pos saved; } & \
                 exec heka-tail --verbose -o payload --checkpoint=disk/pos --checkpoint-every=10ms app.log";
     let Some(tail) = in_namespace(&scene, line) else { return };
-    tail.wait_stderr("No space left on device; following goes on");
+    tail.wait_stderr("No space left on device; still following");
     scene.append("app.log", "2\n");
     tail.wait_stdout_is("1\n2\n");
     scene.append("room", "");

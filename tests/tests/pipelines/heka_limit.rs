@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 
 use heka_tests::{Outcome, Peer, Signal, Tool, accept, require, sh};
 
-/// The most that Heka takes.
+/// The most that Heka accepts.
 const LIMIT: &str = "--max-record=65536";
 
 /// Lines about the limit, one with characters that a cut could hit, none of them short of it.
@@ -59,7 +59,7 @@ fn wire_is_refused(args: &[&str]) {
 fn a_longer_message_that_is_passed_on_is_warned_of_once() {
     let text = format!("{0}\n{0}\nshort\n", "x".repeat(100_000));
     let long = Tool::new("heka-encode").arg("--max-record=1M").stdin(text).run();
-    let warning = "is longer than the 65536 that Heka takes";
+    let warning = "is longer than the 65536 that Heka accepts";
     for args in [&[][..], &["--signer=ops", "--hmac-key-file=/dev/null"]] {
         let args: &[&str] = if args.is_empty() { args } else { &["-n3"] };
         let (sent, bytes) = wire(args, &long.stdout);

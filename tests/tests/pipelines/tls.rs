@@ -111,7 +111,7 @@ fn clients_may_have_to_show_a_certificate() {
     let args = ["--cert=server.pem", "--key=server.key", "--client-ca=ca.pem"];
     let listener = listen(&folder, &args);
     let said = send(&folder, &listener, &["--ca-file=ca.pem"]);
-    said.exits(3).stderr_has("wants a client certificate").stderr_has("--cert");
+    said.exits(3).stderr_has("requires a client certificate").stderr_has("--cert");
     listener.wait_stderr("showed no certificate");
     let cert = ["--ca-file=ca.pem", "--cert=client.pem", "--key=client.key"];
     send(&folder, &listener, &cert).succeeds();
@@ -191,7 +191,10 @@ fn a_peer_without_tls_is_told() {
     let plain = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--idle-timeout=1s"]);
     let address = format!("tls://{}", plain.addr);
     let said = Tool::new("heka-send").args(["-k", "--retry=0", "-w", "3s", &address]).stdin("x\n");
-    said.run().exits(3).stderr_has("does not speak TLS").stderr_has("hint: leave out tls://");
+    said.run()
+        .exits(3)
+        .stderr_has("does not speak TLS")
+        .stderr_has("hint: for a plain connection, omit tls://");
     plain.wait_stderr("speaks TLS to a port without it");
     let Some(folder) = certificates() else { return };
     let listener = listen(&folder, &["--cert=server.pem", "--key=server.key"]);
@@ -252,7 +255,7 @@ fn openssl_shows_and_wants_client_certificates() {
         tool.stdin("to openssl\n")
     };
     let refused = send(&[]).spawn();
-    refused.wait_stderr("wants a client certificate");
+    refused.wait_stderr("requires a client certificate");
     drop(refused);
     send(&["--cert=client.pem", "--key=client.key"]).run().succeeds();
     server.wait_stdout_is("to openssl\n");

@@ -224,7 +224,7 @@ fn more_connections_than_allowed_wait() {
     assert_eq!(server.peer.stderr(), "", "nobody has to wait yet");
     let mut second = connect(&server.path);
     second.write_all(b"2\n").unwrap();
-    server.peer.wait_stderr("s: 1 connections (--max-conns), more have to wait");
+    server.peer.wait_stderr("s: 1 connections: further ones wait (--max-conns)");
     server.peer.wait_stdout_is("1\n");
     drop(first);
     read_exactly(&mut second, "2\n");

@@ -39,15 +39,14 @@ pub(crate) fn is_guid(text: &str) -> bool {
 
 fn json(answer: Answer) -> Result<Json, Failure> {
     let body = answer.accepted()?.read()?;
-    serde_json::from_slice(&body).map_err(|error| Failure::BadResponse(format!("no JSON: {error}")))
+    serde_json::from_slice(&body)
+        .map_err(|error| Failure::BadResponse(format!("not JSON: {error}")))
 }
 
 impl Api<'_> {
     fn url(&self, path: &str) -> Result<Url, Failure> {
         let target = self.config.target.as_deref().ok_or_else(|| {
-            Failure::from(Stop::usage(
-                "config.json names no API: 'cf api' sets it, --endpoint does without",
-            ))
+            Failure::from(Stop::usage("no API in config.json: run 'cf api', or use --endpoint"))
         })?;
         let wrong = |error| {
             Failure::from(Stop::usage(format_args!("config.json: Target: {target}: {error}")))

@@ -248,13 +248,13 @@ impl FormArgs {
     fn check(&self, task: &Task) -> Result<(), Stop> {
         let is_text = self.output == Form::Text && !self.json;
         if *task == Task::Meta && !is_text {
-            return Err(Stop::usage("--meta has a form of its own"));
+            return Err(Stop::usage("--meta has its own format"));
         }
         if self.null && self.output != Form::Payload {
-            return Err(Stop::usage("--null belongs to -o payload"));
+            return Err(Stop::usage("--null needs -o payload"));
         }
         if self.cf_style.is_some() && !is_text {
-            return Err(Stop::usage("--cf-style belongs to -o text"));
+            return Err(Stop::usage("--cf-style needs -o text"));
         }
         Ok(())
     }

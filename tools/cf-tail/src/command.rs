@@ -44,7 +44,7 @@ pub(crate) fn output(line: &str) -> Result<Zeroizing<String>, Failure> {
     if !status.success() {
         return Err(failed(status).into());
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| failed("no text"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed("not UTF-8"))?;
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     Ok(Zeroizing::new(last.to_owned()))
 }

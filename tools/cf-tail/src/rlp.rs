@@ -70,7 +70,7 @@ impl Rlp {
             .authorized(|token| session.http.get_stream(&url, token, &headers)?.accepted())?;
         let content_type = answer.header("content-type").unwrap_or_default();
         if !content_type.to_ascii_lowercase().starts_with("text/event-stream") {
-            return Err(Failure::BadResponse(format!("no event stream but '{content_type}'")));
+            return Err(Failure::BadResponse(format!("not an event stream but '{content_type}'")));
         }
         Ok(answer)
     }

@@ -154,10 +154,10 @@ impl WhatArgs {
         let is_recent = matches!(task, Task::Logs { recent: true, .. });
         let has_time = self.since.is_some() || self.start_time.is_some() || self.end_time.is_some();
         if self.lines.is_some() && !is_recent {
-            return Err(Stop::usage("--lines counts what --recent gives"));
+            return Err(Stop::usage("--lines needs --recent"));
         }
         if has_time && !is_recent && !matches!(task, Task::Query(_)) {
-            return Err(Stop::usage("--since, --start-time and --end-time are about --recent"));
+            return Err(Stop::usage("--since, --start-time and --end-time need --recent"));
         }
         if self.end_time.is_some() && self.follow.is_some() {
             return Err(Stop::usage("--end-time and --follow exclude each other"));
@@ -168,7 +168,7 @@ impl WhatArgs {
             return Err(Stop::usage("--end-time is not after --start-time"));
         }
         if (self.sort || self.no_sort) && !is_recent {
-            return Err(Stop::usage("--sort and --no-sort are about what --recent gives"));
+            return Err(Stop::usage("--sort and --no-sort need --recent"));
         }
         Ok(task)
     }

@@ -79,7 +79,7 @@ impl Session {
         }
         Err(match failure {
             Failure::NotFound(_) => {
-                Failure::NoToken("the token has run out (the server only says 404)".to_owned())
+                Failure::NoToken("the token has expired (the server only says 404)".to_owned())
             }
             Failure::Unauthorized(words) if expired => Failure::NoToken(words),
             failure => failure,

@@ -197,7 +197,7 @@ impl<'s, 'a> Records<'s, 'a> {
                 let is_first = self.stage.misfits == 0 && why.starts_with("unknown member");
                 self.put_unparsed(record, &base, why, out)?;
                 if is_first {
-                    report::hint("--json-map makes messages of JSON of any shape");
+                    report::hint("--json-map converts JSON of any shape");
                 }
                 Ok(())
             }

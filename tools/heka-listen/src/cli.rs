@@ -300,7 +300,7 @@ impl Cli {
             return Err(Stop::usage("--ack=commit and --resume go together"));
         }
         if self.no_framing && self.input != InputForm::Auto {
-            return Err(Stop::usage("--no-framing says what comes: it is not for --input"));
+            return Err(Stop::usage("--no-framing and --input exclude each other"));
         }
         Ok(())
     }

@@ -90,7 +90,7 @@ fn open_intake(plan: &Plan) -> Result<Intake, Stop> {
         _ => out.ending_with(Ending::Byte(b'\n'))?,
     };
     if plan.resume.is_some() && !encoder.has_positions() {
-        return Err(Stop::usage("--ack=commit needs positions to go along: -o heka or -o json"));
+        return Err(Stop::usage("--ack=commit needs an output with positions: -o heka or -o json"));
     }
     let commit = plan.commit.as_deref().map(FileCommit::open).transpose()?;
     let relay = plan.resume.as_deref().map(Relay::open).transpose()?;

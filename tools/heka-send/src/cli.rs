@@ -243,7 +243,7 @@ fn check_effects(
         return Err(Stop::usage("--signer needs frames to sign: -o heka"));
     }
     if input != InputForm::Auto && output == Form::Raw {
-        return Err(Stop::usage("--input is not for -o raw, which takes any bytes"));
+        return Err(Stop::usage("--input does not apply to -o raw, which accepts any bytes"));
     }
     Ok(())
 }

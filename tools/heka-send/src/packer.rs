@@ -169,9 +169,9 @@ impl Oversized {
         if longest > limit {
             self.limit = None;
             report::warning(format_args!(
-                "a message of {longest} bytes is longer than the {limit} that Heka takes"
+                "a message of {longest} bytes is longer than the {limit} that Heka accepts"
             ));
-            report::hint("heka-listen takes it; --message-limit says what the receiver takes");
+            report::hint("heka-listen accepts it; --message-limit sets the limit of the receiver");
         }
     }
 }

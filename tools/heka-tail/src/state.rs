@@ -264,7 +264,7 @@ impl State {
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     let path = file.path().display();
-                    report::error(format_args!("{path}: {}; following goes on", error.cause()));
+                    report::error(format_args!("{path}: {}; still following", error.cause()));
                 }
             }
         }

@@ -173,7 +173,7 @@ impl Door {
                 Ok(accepted) => accepted,
                 // No descriptors or memory: later, or when a connection has ended.
                 Err(error) => {
-                    self.warn_full(&error.cause());
+                    self.warn_full(format_args!("cannot accept a connection: {}", error.cause()));
                     self.phase = Phase::Paused(Instant::now() + ACCEPT_PAUSE);
                     return None;
                 }
@@ -222,15 +222,16 @@ impl Door {
             self.phase = Phase::Quiet;
             if waiting.iter().any(|ready| !ready.is_empty()) {
                 self.phase = Phase::Full;
-                self.warn_full(&format!("{most} connections (--max-conns)"));
+                let cause = format_args!("{most} connections: further ones wait (--max-conns)");
+                self.warn_full(cause);
             }
         }
         Ok(())
     }
 
     /// Reports that connections have to wait.
-    fn warn_full(&mut self, cause: &str) {
-        let text = format_args!("{}: {cause}, more have to wait", self.path);
+    fn warn_full(&mut self, cause: std::fmt::Arguments<'_>) {
+        let text = format_args!("{}: {cause}", self.path);
         report::repeated("waiting connections", text);
     }
 }

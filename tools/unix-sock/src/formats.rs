@@ -47,7 +47,9 @@ impl Formats {
         }
         let has_ends = matches!(wire, Framing::Delimited(_) | Framing::Docker | Framing::Journal);
         if takes_any_bytes && (has_ends || wire == Framing::Heka) {
-            return Err(Stop::usage("--compress needs a framing for any bytes, such as len32"));
+            return Err(Stop::usage(
+                "--compress needs a framing for arbitrary bytes, such as len32",
+            ));
         }
         let stdio = cli.stdio.map_or_else(|| by_default(cli, form, delimited), framing);
         let formats = Self { wire, stdio, form, is_whole: is_bare && !takes_any_bytes };

@@ -156,7 +156,7 @@ impl RequestArgs {
         }
         let Some(user) = self.user.as_ref().or(endpoint.user.as_ref()) else {
             return match self.password_file {
-                Some(_) => Err(Stop::usage("--password-file: whose? (--user)")),
+                Some(_) => Err(Stop::usage("--password-file needs --user")),
                 None => Ok(None),
             };
         };

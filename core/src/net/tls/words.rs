@@ -13,7 +13,7 @@ pub fn explain_io(error: &std::io::Error) -> Fault {
         Some(error) => explain(error),
         None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Fault::new(FaultKind::Closed, "closed the connection during the TLS handshake")
-                .hint("perhaps it speaks no TLS, or wants a client certificate (--cert)")
+                .hint("perhaps it does not speak TLS, or requires a client certificate (--cert)")
         }
         None => Fault::new(FaultKind::of(error), error.cause()),
     }
@@ -25,8 +25,9 @@ pub fn explain(error: &Error) -> Fault {
     match error {
         Error::InvalidCertificate(error) => explain_certificate(error),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            Fault::new(FaultKind::NotTls, "does not speak TLS")
-                .hint("leave out tls:// or --tls, or of wss:// an s, if it is meant to be plain")
+            Fault::new(FaultKind::NotTls, "does not speak TLS").hint(
+                "for a plain connection, omit tls:// or --tls, or use ws:// instead of wss://",
+            )
         }
         Error::NoCertificatesPresented => {
             Fault::new(FaultKind::Authentication, "showed no certificate")
@@ -49,7 +50,7 @@ fn explain_alert(alert: AlertDescription) -> Fault {
         AlertDescription::UnknownCA => ours("does not know the CA of our certificate")
             .hint("its CA file must hold the issuer of ours"),
         AlertDescription::CertificateRequired => {
-            ours("wants a client certificate").hint("name one with --cert and --key")
+            ours("requires a client certificate").hint("name one with --cert and --key")
         }
         AlertDescription::CertificateExpired => {
             ours("says that our certificate has expired").hint("renew it, or check its clock")
@@ -61,7 +62,7 @@ fn explain_alert(alert: AlertDescription) -> Fault {
             tls("speaks only other versions of TLS").hint("see --tls-min on both sides")
         }
         AlertDescription::HandshakeFailure => tls("found nothing in common with us")
-            .hint("perhaps it wants a client certificate (--cert)"),
+            .hint("perhaps it requires a client certificate (--cert)"),
         other => Fault::new(FaultKind::Tls, format_args!("refuses the TLS connection: {other:?}")),
     }
 }
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn a_client_without_a_certificate_is_told_that_one_is_wanted() {
         let refused = || Error::AlertReceived(AlertDescription::BadCertificate);
-        assert_eq!(explain(&meant(refused(), true)).cause, "wants a client certificate");
+        assert_eq!(explain(&meant(refused(), true)).cause, "requires a client certificate");
         let refused = explain(&meant(refused(), false));
         assert_eq!(refused.cause, "refuses our certificate");
         assert_eq!(refused.kind, FaultKind::Authentication);

@@ -145,7 +145,7 @@ fn settle(
     if refused == Refused::Stop {
         window.acknowledge_record(before);
         let over = Over::new(End::Refused, refusals::words(number, count, reason));
-        return Err(over.hint("--refused=skip passes over such messages"));
+        return Err(over.hint("--refused=skip skips such messages"));
     }
     *acknowledged = number;
     refusals::tell(peer, number, count, reason);

@@ -272,7 +272,7 @@ impl Target {
             return Err(Stop::Said(Status::Unreachable));
         }
         if unacknowledged == 0 {
-            report::note(format_args!("{}: has everything, but does not close", link.name));
+            report::note(format_args!("{}: received everything, but does not close", link.name));
             return Ok(true);
         }
         Err(self.unacknowledged())

@@ -104,7 +104,7 @@ impl Emitter {
     /// Reports if positions should be carried but cannot be.
     pub(crate) fn tell_form(&self) {
         if self.messages.hands_on && !self.encoder.has_positions() {
-            report::warning("--resume: only -o heka and -o json carry positions on");
+            report::warning("--resume: only -o heka and -o json carry positions");
         }
     }
 

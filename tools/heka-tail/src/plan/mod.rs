@@ -188,7 +188,7 @@ impl Cli {
     /// Rejects combinations that make no sense.
     fn refuse(&self) -> Result<(), Stop> {
         if self.files.is_empty() && self.selecting.log_directory.is_none() {
-            return Err(Stop::usage("which FILE?"));
+            return Err(Stop::usage("no FILE given"));
         }
         if self.files.iter().any(|file| file.as_os_str() == "-") {
             return Err(Stop::usage("cannot follow standard input; use heka-encode"));
@@ -198,7 +198,7 @@ impl Cli {
             && (is_for_text || self.following.lines.is_some())
         {
             return Err(Stop::usage(
-                "-i heka takes messages as they are: no flag of text is for it",
+                "-i heka reads messages unchanged: flags for text do not apply",
             ));
         }
         Ok(())
