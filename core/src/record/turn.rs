@@ -52,7 +52,7 @@ impl Turn {
         self.unwritten() >= STEPS
     }
 
-    /// Steps since the output was written.
+    /// Steps since the output was last written.
     pub fn unwritten(&self) -> u64 {
         self.unwritten
     }
