@@ -148,8 +148,8 @@ impl<S: Servers> World<S> {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
-    /// What was written is archived: how many, and how often. What a killed archive had in hand
-    /// comes again when its time is up.
+    /// Waits until the written records are archived; returns how many different ones there are and
+    /// how many in all. What a killed archive had in hand comes again when its time is up.
     fn settle(&mut self) -> (usize, usize) {
         let count = usize::try_from(self.written).expect("a number");
         let deadline = Instant::now() + Duration::from_secs(90);

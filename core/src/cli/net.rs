@@ -270,19 +270,19 @@ mod tls_args {
         /// Minimum TLS version
         #[arg(long, value_name = "VERSION", default_value = "1.2")]
         pub tls_min: Version,
-        /// Whether any flag but the version was given.
+        /// Do not verify the server certificate
         #[arg(short = 'k', long, conflicts_with = "ca_file")]
         pub insecure: bool,
     }
 
     impl TlsArgs {
-        /// Returns the settings of a client.
+        /// Whether any flag but the version was given.
         pub fn is_used(&self) -> bool {
             let named = self.files.cert.is_some() || self.server_name.is_some();
             self.insecure || self.files.ca_file.is_some() || named
         }
 
-        /// The settings of a client.
+        /// Returns the settings of a client.
         pub fn plan(&self) -> ClientSettings {
             ClientSettings {
                 roots: self.files.ca_file.clone().map_or(Roots::System, Roots::Pem),

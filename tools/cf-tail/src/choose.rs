@@ -32,30 +32,33 @@ pub(crate) enum Via {
     V1,
     /// The RLP gateway (log-stream)
     Rlp,
-    /// The request, independent of the server.
+    /// log-cache
     LogCache,
 }
 
-/// The server, if given.
+/// The request, independent of the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) via: Via,
-    /// The server, if it is named.
+    /// The server, if given.
     pub(crate) endpoint: Option<String>,
-    /// The firehose subscription.
+    /// The apps.
     pub(crate) apps: Vec<App>,
-    /// How much of the past to request from log-cache.
+    /// The firehose subscription.
     pub(crate) firehose: Option<String>,
-    /// Kinds that the server must support.
+    /// How much of the past to request from log-cache.
     pub(crate) past: Past,
-    /// Whether only the past is requested.
+    /// Kinds that the server must support.
     pub(crate) kinds: Vec<Kind>,
-    /// Only servers known without asking: this is the usual case, and fast.
+    /// Whether only the past is requested.
     pub(crate) is_past: bool,
 }
 
 impl Choice {
-    /// Only servers known without asking: this is the usual case, and fast.
+    /// Finds the server.
+    ///
+    /// # Errors
+    /// If none is known.
     pub(crate) fn server(&self, session: &Session) -> Result<Box<dyn Server>, Failure> {
         if self.via != Via::Auto {
             return self.named(session, self.via);
@@ -72,7 +75,7 @@ impl Choice {
         }
         let config = &session.config;
         if config.log_cache.is_some() {
-            // Returns log-cache, or otherwise the RLP gateway.
+            // Only servers known without asking: this is the usual case, and fast.
             let known = [Via::LogCache, Via::V1];
             let count = if config.doppler.is_some() { 2 } else { 1 };
             return self.first_of(session, known.get(..count).unwrap_or(&known));
@@ -106,7 +109,7 @@ impl Choice {
         }
     }
 
-    /// Returns the GUIDs of the apps.
+    /// Returns log-cache, or otherwise the RLP gateway.
     fn by_http(&self, session: &Session) -> Result<Box<dyn Server>, Failure> {
         let cache = self.cache(session)?;
         if cache.client().answers(session)? {
@@ -144,12 +147,12 @@ impl Choice {
         })
     }
 
-    /// Returns the app, where only one can be read.
+    /// Returns the GUIDs of the apps.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.apps.iter().map(|app| app.id.clone()).collect()
     }
 
-    /// Rejects kinds that a server does not have.
+    /// Returns the app, where only one can be read.
     fn one_app(&self) -> Result<String, Failure> {
         match self.apps.as_slice() {
             [app] => Ok(app.id.clone()),
@@ -161,10 +164,7 @@ impl Choice {
         }
     }
 
-    /// Returns the apps in log-cache.
-    ///
-    /// # Errors
-    /// If none is known.
+    /// Rejects kinds that a server does not have.
     fn refuse_kinds(&self, via: Via) -> Result<(), Failure> {
         let has = |kind: &Kind| match via {
             Via::Legacy => *kind == Kind::Log,
@@ -182,7 +182,7 @@ impl Choice {
         Err(Stop::usage(format_args!("--type {missing}: {name} {what} none of this kind")).into())
     }
 
-    /// Returns log-cache, whatever it contains.
+    /// Returns the apps in log-cache.
     ///
     /// # Errors
     /// If none is known.
@@ -194,17 +194,19 @@ impl Choice {
         Ok(Cache::new(Client::new(base), self.apps.clone(), self.past))
     }
 
+    /// Returns log-cache, whatever it contains.
+    ///
+    /// # Errors
+    /// If none is known.
+    pub(crate) fn cache_client(&self, session: &Session) -> Result<Client, Failure> {
+        Ok(Client::new(self.base(session, Via::LogCache, false)?))
+    }
+
     /// Returns the resource usage of the apps' instances, from a server known to have it: a traffic
     /// controller, until 2022, or log-cache.
     ///
     /// # Errors
     /// If none answers.
-    pub(crate) fn cache_client(&self, session: &Session) -> Result<Client, Failure> {
-        Ok(Client::new(self.base(session, Via::LogCache, false)?))
-    }
-
-    /// Returns the log-cache beside a streaming server, if the configuration names one, or the
-    /// platform, which is queried by `ask`.
     pub(crate) fn container_metrics(&self, session: &Session) -> Result<Recent, Failure> {
         let from_cache = || self.cache(session)?.container_metrics(session);
         let from_controller = || {
@@ -230,8 +232,8 @@ impl Choice {
         }
     }
 
-    /// Whether a server in the configuration may see the token: beside a server given by the user,
-    /// it could belong to another platform.
+    /// Returns the log-cache beside a streaming server, if the configuration names one, or the
+    /// platform, which is queried by `ask`.
     fn cache_beside(&self, session: &Session, ask: Option<AskLinks>) -> Option<Cache> {
         let known = match &session.config.log_cache {
             Some(known) if self.may_see_token(session, known) => known.clone(),
@@ -244,7 +246,8 @@ impl Choice {
         is_known.then(|| Cache::new(Client::new(base), self.apps.clone(), self.past))
     }
 
-    /// A URL that is rejected because of its password is not repeated.
+    /// Whether a server in the configuration may see the token: beside a server given by the user,
+    /// it could belong to another platform.
     pub(crate) fn may_see_token(&self, session: &Session, configured: &str) -> bool {
         session.access.borrow().is_configured()
             || self
@@ -275,7 +278,7 @@ impl Choice {
                 link.ok_or_else(|| unknown("the platform names no such server"))?
             }
         };
-        // Queries a platform for its servers.
+        // A URL that is rejected because of its password is not repeated.
         let subject = match text.contains('@') {
             true => "the server's URL",
             false => &text,
@@ -299,18 +302,18 @@ impl Choice {
     }
 }
 
-/// Servers to try in turn, until one answers.
+/// Queries a platform for its servers.
 type AskLinks = fn(&Session) -> Result<Links, Failure>;
 
 fn unknown(what: &str) -> Failure {
     Stop::usage(format_args!("{what}: 'cf api' and 'cf login' set it, or --endpoint")).into()
 }
 
-/// Whether one has answered, which is kept from then on.
+/// Servers to try in turn, until one answers.
 struct Ladder {
     servers: Vec<Box<dyn Server>>,
     at: Cell<usize>,
-    /// The next attempt begins with the newest again.
+    /// Whether one has answered, which is kept from then on.
     has_settled: Cell<bool>,
 }
 
@@ -324,7 +327,7 @@ impl Ladder {
         mut attempt: impl FnMut(&'a dyn Server) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         if !self.has_settled.get() {
-            // No such server here: there may be an older one.
+            // The next attempt begins with the newest again.
             self.at.set(0);
         }
         loop {

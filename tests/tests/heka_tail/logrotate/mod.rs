@@ -197,7 +197,7 @@ fn lay_out(dir: &Path, links: usize) -> PathBuf {
     real
 }
 
-/// What was done.
+/// Counts of a run.
 #[derive(Default)]
 struct Done {
     rotations: u64,

@@ -119,7 +119,7 @@ fn mute() -> String {
     address
 }
 
-/// What it has read when it has read nothing more for a while.
+/// Waits until a sender has read at least `least` bytes and reads no more.
 pub(super) fn wait_full(sender: &Running, least: u64) {
     wait_asked(sender);
     eventually("it is full", || {
