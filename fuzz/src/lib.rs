@@ -59,7 +59,8 @@ pub fn decode(ways: Vec<Way>, record: &[u8]) {
     };
     let made = read();
     let view = MessageView::parse(&made).expect("a message");
-    view.fields().for_each(|field| assert!(field.values().count() > 0));
+    // An empty JSON array is a field without values.
+    view.fields().for_each(|field| field.values().for_each(drop));
     assert!(made.len() - view.payload.map_or(0, <[u8]>::len) <= LIMIT + 64, "over the limit");
     assert_eq!(read(), made, "what was read before matters");
 }

@@ -126,7 +126,9 @@ impl Writer {
 
     /// Whether frames are counted or written as they are.
     pub(crate) fn takes_frames(&self, out: &Output) -> bool {
-        let is_plain = self.encoder.form() == Form::Heka && !out.writes_every_record();
+        // A file of its own is rotated between messages.
+        let is_plain =
+            self.encoder.form() == Form::Heka && !out.is_own_file() && !out.writes_every_record();
         self.last.is_none() && self.sorter.is_none() && (self.count || is_plain)
     }
 
