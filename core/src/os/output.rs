@@ -152,11 +152,6 @@ impl Output {
         Ok(self)
     }
 
-    /// Whether the output is a file of the tool's own, which is rotated between records.
-    pub fn is_own_file(&self) -> bool {
-        self.sink.is_some()
-    }
-
     /// Whether another process reads the output as it is written: a pipe or a socket.
     pub fn is_stream(&self) -> bool {
         let is_socket = |stat: FileStat| {

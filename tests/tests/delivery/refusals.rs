@@ -70,7 +70,7 @@ fn nothing_behind_a_refused_message_is_committed_unless_that_is_asked_for() {
     };
     for _ in 0..2 {
         let stopped = pipeline("");
-        stopped.exits(1).stderr_has(": message ").stderr_has("--refused=skip passes over such");
+        stopped.exits(1).stderr_has(": message ").stderr_has("--refused=skip skips such messages");
         assert!(["", "4"].contains(&&*offset()), "{}", offset());
     }
     pipeline("--refused=skip").exits(1).stderr_has(" 1 refused, ");

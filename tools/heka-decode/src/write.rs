@@ -18,6 +18,8 @@ use crate::tally::Tally;
 pub(crate) struct Writer {
     encoder: Encoder,
     count: bool,
+    /// Whether the output may be rotated between any two messages.
+    is_rotated: bool,
     /// Number of selected messages.
     taken: u64,
     tally: Option<Tally>,
@@ -72,6 +74,7 @@ impl Writer {
         Self {
             encoder,
             count: plan.count,
+            is_rotated: plan.write.rotate.is_some(),
             taken: 0,
             tally: by.then(|| Tally::new(plan.count_by.clone(), plan.top)),
             name: Rc::from(""),
@@ -126,9 +129,8 @@ impl Writer {
 
     /// Whether frames are counted or written as they are.
     pub(crate) fn takes_frames(&self, out: &Output) -> bool {
-        // A file of its own is rotated between messages.
         let is_plain =
-            self.encoder.form() == Form::Heka && !out.is_own_file() && !out.writes_every_record();
+            self.encoder.form() == Form::Heka && !self.is_rotated && !out.writes_every_record();
         self.last.is_none() && self.sorter.is_none() && (self.count || is_plain)
     }
 
