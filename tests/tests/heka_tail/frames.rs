@@ -124,5 +124,5 @@ fn damage_and_a_record_that_never_ends_are_told() {
         .stderr_has("1 more warning like this");
     let tail = Tool::new("heka-tail").dir(scene.dir.path());
     let wrong = tail.args(["-i", "heka", "--chomp", "app.heka"]).run();
-    wrong.exits(2).stderr_has("-i heka takes messages as they are");
+    wrong.exits(2).stderr_has("-i heka reads messages unchanged");
 }
