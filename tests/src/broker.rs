@@ -122,9 +122,14 @@ pub trait Broker {
         format!("{}{}?from=begin", self.base(), Self::PLACE)
     }
 
+    /// The payloads of all messages of a stream or topic.
+    fn payloads(&self, place: &str) -> String {
+        payloads(Self::TOOL, &format!("{}{place}?from=begin", self.base()))
+    }
+
     /// The payloads of all that is stored.
     fn stored(&self) -> String {
-        payloads(Self::TOOL, &self.to_read_all())
+        self.payloads(Self::PLACE)
     }
 }
 

@@ -5,8 +5,7 @@
 use std::net::TcpStream;
 
 use crate::{
-    Broker, Running, Signal, Stoppable, Tool, bindir, eventually, free_port, payloads, require,
-    skip,
+    Broker, Running, Signal, Stoppable, Tool, bindir, eventually, free_port, require, skip,
 };
 
 /// The tool and the topic of [`Broker`]. A dead reader's partitions are free soon.
@@ -71,11 +70,6 @@ impl Tansu {
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
-
-    /// Returns the payloads of all messages of a topic.
-    pub fn payloads(&self, topic: &str) -> String {
-        payloads(TOOL, &self.url(&format!("{topic}?from=begin")))
-    }
 }
 
 impl Broker for Tansu {
@@ -133,11 +127,6 @@ impl Mock {
     /// Returns `HOST:PORT,…`.
     pub fn address(&self) -> &str {
         &self.brokers
-    }
-
-    /// Returns the payloads of all messages of a topic.
-    pub fn payloads(&self, topic: &str) -> String {
-        payloads(TOOL, &self.url(&format!("{topic}?from=begin")))
     }
 }
 

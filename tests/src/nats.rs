@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use crate::{
-    Broker, Running, Signal, Stoppable, Tool, eventually, free_port, is_installed, payloads,
-    require, scratch,
+    Broker, Running, Signal, Stoppable, Tool, eventually, free_port, is_installed, require, scratch,
 };
 
 /// Debian's server, and a server of the newest release if installed.
@@ -102,11 +101,6 @@ impl Nats {
     /// The server's folder.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
-    }
-
-    /// Returns the payloads of all messages of a stream.
-    pub fn payloads(&self, stream: &str) -> String {
-        payloads(Self::TOOL, &self.url(&format!("{stream}?from=begin")))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use crate::os::{Deadline, Output};
-use crate::record::{Found, Records};
+use crate::record::Records;
 use crate::report::Stop;
 use crate::wire::Frame;
 
@@ -101,9 +101,7 @@ pub(super) fn hand_over_marks(
     out: &mut Output,
     receive: &mut impl Receive,
 ) -> Flow {
-    while let Some(Found::Frame(ref frame)) = records.next()
-        && frame.is_signal()
-    {
+    while let Some(ref frame) = records.next_signal() {
         let _flow = hand_over(frame, out, receive)?;
     }
     Ok(ControlFlow::Break(()))

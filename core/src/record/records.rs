@@ -8,7 +8,7 @@ use super::splitter::{Kind, State};
 use super::{
     Damage, Found, Framing, More, Oversize, Part, Progress, Record, Splitter, TooLong, Turn, cut,
 };
-use crate::wire::{Deframer, Step};
+use crate::wire::{Deframer, Frame, Step};
 
 /// The records in the available bytes. After the last one, [`Records::done`] is the number of bytes
 /// consumed; the rest has to be passed again together with the bytes that follow.
@@ -49,6 +49,14 @@ impl<'a, 's> Records<'a, 's> {
     #[inline]
     pub fn done(&self) -> usize {
         self.at
+    }
+
+    /// Returns the next frame if it is not a message, but a signal between stages.
+    pub fn next_signal(&mut self) -> Option<Frame<'a>> {
+        match self.next() {
+            Some(Found::Frame(frame)) if frame.is_signal() => Some(frame),
+            _ => None,
+        }
     }
 
     /// Returns the number of bytes that must be available before another call is worthwhile.

@@ -144,7 +144,7 @@ fn what_is_not_named_is_not_touched() {
         // SAFETY: nothing may access this page from here on, which is the point of the test.
         unsafe { mprotect(hidden, page, ProtFlags::PROT_NONE) }.unwrap();
     }
-    // SAFETY: mapped, initialised, and not written any more.
+    // SAFETY: mapped, initialised, and no longer written.
     let seen = unsafe { std::slice::from_raw_parts(start.cast::<u8>().as_ptr(), bytes.len()) };
 
     let view = MessageView::parse(seen).unwrap();

@@ -2,7 +2,8 @@
 //! Messages to topics and from them.
 
 use heka_tests::{
-    Mock, Signal, Tansu, Tool, eventually, free_port, goes_elsewhere, goes_through, lines, sorted,
+    Broker as _, Mock, Signal, Tansu, Tool, eventually, free_port, goes_elsewhere, goes_through,
+    lines, sorted,
 };
 
 /// Makes a dead reader's partitions free sooner.

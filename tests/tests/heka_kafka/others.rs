@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The clients of others on the far side.
 
-use heka_tests::{Mock, Tansu, Tool, lines, require, scratch, sh, sorted};
+use heka_tests::{Broker as _, Mock, Tansu, Tool, lines, require, scratch, sh, sorted};
 
 #[test]
 fn kcat_reads_what_we_write_and_writes_what_we_read() {

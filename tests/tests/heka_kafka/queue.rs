@@ -2,7 +2,8 @@
 //! The queue of heka-send before a broker, and a broker among several addresses.
 
 use heka_tests::{
-    Mock, Tansu, each_once, free_port, queue_before, require, require_kafka, takes_over,
+    Broker as _, Mock, Tansu, each_once, free_port, queue_before, require, require_kafka,
+    takes_over,
 };
 
 const COUNT: u32 = 4000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a broker does not take, and what it no longer has.
 
-use heka_tests::{Mock, Tool, lines, reports_damage, sorted};
+use heka_tests::{Broker as _, Mock, Tool, lines, reports_damage, sorted};
 
 fn write(mock: &Mock, retries: &str, options: &str) -> heka_tests::Outcome {
     let url = mock.url(&format!("t?{options}"));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages to a stream and from it.
 
-use heka_tests::{Nats, Signal, Tool, each_once, eventually, goes_elsewhere, goes_through, lines};
+use heka_tests::{
+    Broker as _, Nats, Signal, Tool, each_once, eventually, goes_elsewhere, goes_through, lines,
+};
 
 fn write(url: &str, input: impl Into<Vec<u8>>) -> heka_tests::Outcome {
     Tool::new("heka-nats").args(["--retry", "0", url]).stdin(input).run()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The client of others on the far side.
 
-use heka_tests::{Nats, Tool, lines, scratch, sh, skip};
+use heka_tests::{Broker as _, Nats, Tool, lines, scratch, sh, skip};
 
 #[test]
 fn pythons_client_reads_what_we_write_and_writes_what_we_read() {

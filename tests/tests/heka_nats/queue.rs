@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The queue of heka-send before a broker, and a broker among several addresses.
 
-use heka_tests::{Nats, each_once, free_port, queue_before, require, takes_over};
+use heka_tests::{Broker as _, Nats, each_once, free_port, queue_before, require, takes_over};
 
 const COUNT: u32 = 4000;
 

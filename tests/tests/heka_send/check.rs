@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 
-use heka_tests::{Nats, Outcome, Peer, Tool, free_port, scratch, vector};
+use heka_tests::{Broker as _, Nats, Outcome, Peer, Tool, free_port, scratch, vector};
 
 fn check(args: &[&str]) -> Outcome {
     // What is there to read is not for it.

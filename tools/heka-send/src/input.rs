@@ -222,9 +222,7 @@ impl Source {
     ) -> Result<(), Stop> {
         let Some(splitter) = &self.splitter else { return Ok(()) };
         let mut records = splitter.records(self.input.data(), &mut self.progress, more);
-        while let Some(Found::Frame(frame)) = records.next()
-            && frame.is_signal()
-        {
+        while let Some(frame) = records.next_signal() {
             if let Some(checkpoint) = frame.mark() {
                 receive(&mut Record::Mark(checkpoint))?;
             }

@@ -108,7 +108,7 @@ pub(crate) struct Delivery {
     pub(crate) refused: Refused,
     /// As requested; the effective value is [`Delivery::linger_of`].
     pub(crate) linger: Option<Duration>,
-    /// As it was asked for; what holds is [`Delivery::answer_timeout_of`].
+    /// As requested; the effective value is [`Delivery::answer_timeout_of`].
     pub(crate) answer_timeout: Option<Duration>,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,

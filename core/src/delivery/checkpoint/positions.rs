@@ -73,7 +73,7 @@ impl Positions {
         self.0.get(source).map(|position| &**position)
     }
 
-    /// The same with the source, which can be kept.
+    /// Returns the position of a source, and the shared name of the source.
     pub fn get_source(&self, source: &str) -> Option<(&Arc<str>, &[u8])> {
         self.0.get_key_value(source).map(|(source, position)| (source, &**position))
     }

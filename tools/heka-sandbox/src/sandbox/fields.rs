@@ -48,10 +48,13 @@ impl Words {
             None => Ok(Value::Nil),
         };
         let list = lua.create_sequence_from(name::ALL)?;
+        let (default_logger, default_hostname) =
+            (text(&settings.logger)?, text(&settings.hostname)?);
+        let default_pid = settings.pid.map_or(Value::Nil, Value::Number);
         for (name, default) in [
-            (name::LOGGER, text(&settings.logger)?),
-            (name::PID, settings.pid.map_or(Value::Nil, Value::Number)),
-            (name::HOSTNAME, text(&settings.hostname)?),
+            (name::LOGGER, &default_logger),
+            (name::PID, &default_pid),
+            (name::HOSTNAME, &default_hostname),
         ] {
             list.raw_set(name::DEFAULT + name, default)?;
         }
@@ -66,9 +69,9 @@ impl Words {
             pid: lua.create_string("Pid")?,
             hostname: lua.create_string("Hostname")?,
             fields: lua.create_string("Fields")?,
-            default_logger: text(&settings.logger)?,
-            default_hostname: text(&settings.hostname)?,
-            default_pid: settings.pid.map_or(Value::Nil, Value::Number),
+            default_logger,
+            default_hostname,
+            default_pid,
             list,
         })
     }

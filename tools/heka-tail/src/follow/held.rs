@@ -75,7 +75,7 @@ impl Held {
         self.bytes.len() - self.window
     }
 
-    /// Returns the bytes that are not used up.
+    /// Returns the unconsumed bytes.
     pub(super) fn left(&self) -> &[u8] {
         self.bytes.get(self.window..).unwrap_or(&[])
     }

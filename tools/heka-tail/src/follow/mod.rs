@@ -35,7 +35,7 @@ mod races;
 mod resumption;
 pub(crate) mod rotated;
 mod search;
-mod source;
+pub(crate) mod source;
 pub(crate) mod start;
 pub(crate) mod stream;
 mod trouble;

@@ -153,7 +153,8 @@ impl Source {
 
 /// File systems that generate the contents of a file each time it is read: cgroup (two), debugfs, proc,
 /// sysfs and tracefs.
-const GENERATED: [i64; 6] = [0x27_e0eb, 0x6367_7270, 0x6462_6720, 0x9fa0, 0x6265_6572, 0x7472_6163];
+pub(crate) const GENERATED: [i64; 6] =
+    [0x27_e0eb, 0x6367_7270, 0x6462_6720, 0x9fa0, 0x6265_6572, 0x7472_6163];
 
 fn is_generated(file: &File) -> bool {
     let kind = fstatfs(file).map(|found| found.filesystem_type());

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, Inotify, WatchDescriptor};
 
 /// Watches of directories above others, by canonical path. If a directory is watched, so are those
@@ -30,12 +29,11 @@ impl Above {
                 break;
             }
             let flags = AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_ONLYDIR;
-            let watch = match inotify.add_watch(above, flags) {
-                Err(Errno::EACCES) => {
+            let watch = match super::add_watch(inotify, above, flags) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.is_blind = true;
                     continue;
                 }
-                Err(Errno::ENOSPC) => return Err(super::no_watches_left()),
                 watch => watch?,
             };
             self.watches.insert(above.to_owned(), watch);

@@ -56,10 +56,7 @@ impl Links {
     pub(crate) fn watch(&mut self, stream: usize, file: BorrowedFd<'_>) -> io::Result<()> {
         self.remove(stream);
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let watch = match self.inotify.add_watch(path.as_str(), AddWatchFlags::IN_ATTRIB) {
-            Err(Errno::ENOSPC) => return Err(super::no_watches_left()),
-            watch => watch?,
-        };
+        let watch = super::add_watch(&self.inotify, path.as_str(), AddWatchFlags::IN_ATTRIB)?;
         if self.watches.len() <= stream {
             self.watches.resize(stream + 1, None);
         }

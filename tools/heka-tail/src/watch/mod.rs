@@ -25,8 +25,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use heka_core::os::Wanted;
+use nix::NixPath;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::PollFlags;
+use nix::sys::inotify::{AddWatchFlags, Inotify, WatchDescriptor};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::follow::identity::Identity;
@@ -350,6 +353,21 @@ impl Watch {
         changes.names.extend(files.flat_map(|(_, streams)| streams.iter()));
         changes.rescan |= directories.iter().any(|path| noted.gaining.contains_key(path));
     }
+}
+
+/// Adds a watch.
+///
+/// # Errors
+/// Any error of inotify; the limit on watches in words of its own.
+fn add_watch<P: NixPath + ?Sized>(
+    inotify: &Inotify,
+    path: &P,
+    flags: AddWatchFlags,
+) -> io::Result<WatchDescriptor> {
+    inotify.add_watch(path, flags).map_err(|errno| match errno {
+        Errno::ENOSPC => no_watches_left(),
+        other => other.into(),
+    })
 }
 
 fn no_watches_left() -> io::Error {

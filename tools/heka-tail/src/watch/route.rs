@@ -11,15 +11,16 @@ use nix::sys::statfs::{FsType, statfs};
 
 use super::mounts::Mounted;
 use crate::follow::identity::Identity;
+use crate::follow::source::GENERATED;
 
 /// Maximum number of symlinks, as in the kernel.
 const MAX_LINKS: usize = 40;
 
 /// File systems to which others may write without this kernel noticing: 9p, acfs, afs (two), beegfs,
 /// ceph, cifs, coda, fuse, gfs2, gpfs, ibrix, lustre, ncp, nfs, ocfs2, panfs, `prl_fs`, smb, smb2, snfs,
-/// vboxsf, vmhgfs, vxfs; those whose files change without a write: cgroup (two), debugfs, proc, sysfs,
-/// tracefs; and aufs and overlayfs, whose layers may be written to directly.
-const UNTOLD: [i64; 32] = [
+/// vboxsf, vmhgfs, vxfs; and aufs and overlayfs, whose layers may be written to directly. Files in
+/// those of [`GENERATED`] change without a write.
+const UNTOLD: [i64; 26] = [
     0x0102_1997,
     0x6163_6673,
     0x5346_414f,
@@ -44,12 +45,6 @@ const UNTOLD: [i64; 32] = [
     0x786f_4256,
     0xbacb_acbc,
     0xa501_fcf5,
-    0x27_e0eb,
-    0x6367_7270,
-    0x6462_6720,
-    0x9fa0,
-    0x6265_6572,
-    0x7472_6163,
     0x6175_6673,
     0x794c_7630,
 ];
@@ -146,7 +141,7 @@ impl Routes {
 
 fn is_told_in(directory: &Path) -> bool {
     let kind = statfs(directory).map(|found| found.filesystem_type());
-    kind.is_ok_and(|FsType(kind)| UNTOLD.iter().all(|&other| kind != other))
+    kind.is_ok_and(|FsType(kind)| !UNTOLD.contains(&kind) && !GENERATED.contains(&kind))
 }
 
 /// Replaces the directories of these paths by their real paths.

@@ -62,7 +62,7 @@ impl Class {
         self.0[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
     }
 
-    /// The byte that it stands for, if it is one only.
+    /// Returns the byte of a set of one byte.
     pub(super) fn only(&self) -> Option<u8> {
         let count: u32 = self.0.iter().map(|bits| bits.count_ones()).sum();
         if count == 1 { (0..=255).find(|&byte| self.has(byte)) } else { None }
