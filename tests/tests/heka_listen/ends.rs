@@ -7,12 +7,11 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use heka_tests::{Peer, Running, Signal, Tool, certificates, eventually, scratch, sh};
+use heka_tests::{Peer, Running, Signal, Tool, certificates, eventually, require, scratch, sh};
 
 fn connect(peer: &Peer) -> TcpStream {
     TcpStream::connect(&peer.addr).expect("cannot connect")
@@ -32,26 +31,19 @@ fn pass(time: Duration) {
     eventually("time passes", || (start.elapsed() >= time).then_some(()));
 }
 
-/// A listener that wants to take a connection and cannot: it has too few descriptors for that.
-fn refused(folder: &Path, args: &str) -> (Running, UnixStream) {
-    for limit in 5..20 {
-        let line = format!("ulimit -n {limit}; exec heka-listen {args} unix:s");
-        let mut listener = sh(&line).dir(folder).spawn();
-        let sender = eventually("it listens or gives up", || {
-            let sender = UnixStream::connect(folder.join("s")).ok();
-            (sender.is_some() || !listener.is_running()).then_some(sender)
-        });
-        let told = |listener: &Running| listener.stderr().contains("cannot accept a connection");
-        if let Some(sender) = sender
-            && eventually("it ends or tells", || {
-                let is_told = told(&listener);
-                (is_told || !listener.is_running()).then_some(is_told)
-            })
-        {
-            return (listener, sender);
-        }
-    }
-    panic!("it never lacked descriptors");
+/// Limits the process to the descriptors that it has: whatever it opens next fails.
+fn take_descriptors(process: &Running) {
+    let number = || {
+        let open = fs::read_dir(format!("/proc/{}/fd", process.pid())).expect("descriptors");
+        let open: Vec<_> = open.map(|entry| entry.expect("one").file_name()).collect();
+        (0..).find(|free: &usize| !open.contains(&free.to_string().into())).expect("a free number")
+    };
+    eventually("no descriptor is open for a moment only", || {
+        let limit = number();
+        let args = ["--pid".to_owned(), process.pid().to_string(), format!("--nofile={limit}:")];
+        Tool::at("prlimit").args(args).run().succeeds();
+        (number() == limit).then_some(())
+    });
 }
 
 /// A listener whose output is a pipe that nobody reads yet, and that pipe.
@@ -244,10 +236,15 @@ fn with_once_a_second_sender_is_refused() {
 
 #[test]
 fn once_waits_until_a_connection_could_be_taken() {
-    let folder = scratch();
-    let (listener, _sender) = refused(folder.path(), "-1");
+    if !require("prlimit") {
+        return;
+    }
+    let listener = Peer::with("heka-listen", ["127.0.0.1:0", "-1"], |tool| tool);
+    take_descriptors(&listener);
+    let _sender = connect(&listener);
+    listener.wait_stderr("cannot accept a connection");
     assert!(listener.statistics().contains(" 0 connections"));
-    listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
+    listener.into_running().end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
 
 #[test]
