@@ -73,6 +73,15 @@ impl StoppableDisk {
     /// # Panics
     /// If there is not enough space.
     pub fn new() -> Option<Self> {
+        Self::with(&[])
+    }
+
+    /// Like [`StoppableDisk::new`], with files that have no times of birth.
+    pub fn without_birth_times() -> Option<Self> {
+        Self::with(&["-I", "128"])
+    }
+
+    fn with(flags: &[&str]) -> Option<Self> {
         if !require("mkfs.ext4") || !require("fsfreeze") {
             return None;
         }
@@ -82,7 +91,7 @@ impl StoppableDisk {
         std::fs::create_dir(folder.path().join("disk")).expect("room for a folder");
         let disk = Self { folder };
         let image = image.display().to_string();
-        run("mkfs.ext4", &["-q", "-F", &image]);
+        run("mkfs.ext4", &[&["-q", "-F"], flags, &[&image]].concat());
         if mount(&["-o", "loop", &image], &disk.path()) {
             return Some(disk);
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A rotated file is compressed while the new one is still empty: what was read of it is not read
-//! again.
+//! A rotated file is compressed while nothing of the new one is read: what was read of it is not
+//! read again.
 
 use std::fs;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use heka_tests::scene::{Scene, gzip, lets_go_of, rests};
 use nix::sys::signal::Signal;
@@ -13,11 +13,16 @@ const FLAGS: [&str; 2] = ["--checkpoint=pos", "--rotate-wait=50ms"];
 /// A log that was rotated and read to its end by a run that is over. The rotated file has lines
 /// that came after the new one was created, which is still empty.
 fn rotated_and_read() -> Scene {
+    rotated_beside("")
+}
+
+/// Like [`rotated_and_read`], where the new file has this part of a line.
+fn rotated_beside(part: &str) -> Scene {
     let scene = Scene::new("1\n");
     let tail = scene.follow(&FLAGS);
     tail.wait_stdout_is("1\n");
     scene.rename("app.log", "app.log.1");
-    scene.append("app.log", "");
+    scene.append("app.log", part);
     let modified =
         |name: &str| -> SystemTime { fs::metadata(scene.path(name)).unwrap().modified().unwrap() };
     let mut written = String::from("1\n");
@@ -33,6 +38,79 @@ fn rotated_and_read() -> Scene {
 
 fn compress(scene: &Scene) {
     gzip(&scene.path("app.log.1"), &scene.path("app.log.1.gz"));
+}
+
+/// As some compressors do: the time of the original, in whole seconds.
+fn compress_in_whole_seconds(scene: &Scene) {
+    compress(scene);
+    let packed = fs::File::options().write(true).open(scene.path("app.log.1.gz")).unwrap();
+    let modified = packed.metadata().unwrap().modified().unwrap();
+    let seconds = modified.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    packed.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+}
+
+#[test]
+fn compressed_beside_a_part_of_a_line() {
+    let scene = rotated_beside("tw");
+    compress(&scene);
+    scene.append("app.log", "o\n");
+    scene.once(&FLAGS).succeeds().stdout_is("two\n").stderr_is("");
+}
+
+#[test]
+fn compressed_beside_a_part_of_a_line_after_a_run_that_found_nothing_new() {
+    let scene = rotated_beside("tw");
+    let tail = scene.follow(&FLAGS);
+    rests(&tail);
+    tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stdout_is("");
+    compress(&scene);
+    scene.append("app.log", "o\n");
+    scene.once(&FLAGS).succeeds().stdout_is("two\n").stderr_is("");
+}
+
+#[test]
+fn compressed_beside_a_part_of_a_line_during_the_next_run() {
+    let scene = rotated_beside("tw");
+    let tail = scene.follow(&FLAGS);
+    rests(&tail);
+    compress(&scene);
+    scene.append("app.log", "o\n");
+    tail.wait_stdout("the new line", |out| out.ends_with(b"two\n"));
+    scene.append("app.log", "3\n");
+    tail.wait_stdout_is("two\n3\n");
+}
+
+#[test]
+fn compressed_by_a_program_that_keeps_whole_seconds() {
+    for part in ["", "2"] {
+        let scene = rotated_beside(part);
+        compress_in_whole_seconds(&scene);
+        scene.append("app.log", if part.is_empty() { "2\n" } else { "\n" });
+        scene.once(&FLAGS).succeeds().stdout_is("2\n").stderr_is("");
+    }
+}
+
+#[test]
+fn compressed_by_a_program_that_keeps_whole_seconds_during_the_next_run() {
+    let scene = rotated_and_read();
+    let tail = scene.follow(&FLAGS);
+    rests(&tail);
+    compress_in_whole_seconds(&scene);
+    scene.append("app.log", "2\n");
+    tail.wait_stdout("the new line", |out| out.ends_with(b"2\n"));
+    scene.append("app.log", "3\n");
+    tail.wait_stdout_is("2\n3\n");
+}
+
+/// What is deleted in the meantime was read, and is not called lost.
+#[test]
+fn deleted_before_the_next_run() {
+    for part in ["", "2"] {
+        let scene = rotated_beside(part);
+        fs::remove_file(scene.path("app.log.1")).unwrap();
+        scene.append("app.log", if part.is_empty() { "2\n" } else { "\n" });
+        scene.once(&FLAGS).succeeds().stdout_is("2\n").stderr_is("");
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //! heka-tail where a line could get lost, come late, or cost the others: each case was one once.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use heka_tests::scene::{Scene, gzip, lets_go_of};
-use heka_tests::{Running, Tool, eventually, sh};
+use heka_tests::{Running, StoppableDisk, Tool, eventually, sh};
 use nix::sys::signal::Signal;
 
 /// Time of the processor that it has used, in hundredths of a second.
@@ -332,4 +333,32 @@ fn what_is_deleted_before_it_is_read_is_reported_with_its_size() {
     outcome.succeeds().stdout_is("2\n1\n");
     outcome.stderr_has("/app.log.1: deleted before it was read; 5 bytes are lost\n");
     run().succeeds().stdout_is("").stderr_is("");
+}
+
+/// What CAVEATS says of file systems without times of birth, and no more than that.
+#[test]
+fn a_new_file_with_the_inode_and_the_beginning_of_the_old_one_is_taken_for_it() {
+    let Some(disk) = StoppableDisk::without_birth_times() else { return };
+    let path = disk.path().join("app.log");
+    let once = || {
+        let flags = ["--no-follow", "-opayload", "--checkpoint=pos", "app.log"];
+        Tool::new("heka-tail").args(flags).dir(disk.path()).run()
+    };
+    let renew = |text: &str| {
+        let inode = fs::metadata(&path).unwrap().ino();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, text).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().ino(), inode, "the lowest that is free");
+    };
+    fs::write(&path, "head\n").unwrap();
+    once().succeeds().stdout_is("head\n");
+    renew("head\nnew\n");
+    once().succeeds().stdout_is("new\n").stderr_is("");
+    renew("tail\nnew\n");
+    once().stdout_is("tail\nnew\n").stderr_has("gone or was rewritten after byte 9");
+    let same = format!("{}\n", "x".repeat(499));
+    renew(&format!("one\n{same}"));
+    once().stdout_is(format!("one\n{same}"));
+    renew(&format!("two\n{same}three\n"));
+    once().succeeds().stdout_is("three\n").stderr_is("");
 }

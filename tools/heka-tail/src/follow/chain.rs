@@ -76,9 +76,11 @@ impl Chain {
         }
     }
 
-    /// Returns the positions of all open files, oldest first.
+    /// Returns the positions of all open files, oldest first, and of some finished ones.
     pub(crate) fn positions(&self) -> Vec<FilePosition> {
-        self.late.positions().into_iter().chain(self.current_position()).collect()
+        let current = self.current_position();
+        let finished = self.history.finished_beside(current);
+        self.late.positions().into_iter().chain(finished).chain(current).collect()
     }
 
     fn current_position(&self) -> Option<FilePosition> {

@@ -81,6 +81,7 @@ impl<'a> Chunk<'a> {
             hash: window_hash(before),
             modified: self.modified,
             skips,
+            is_done: false,
         };
         if older.is_empty() && newer.is_empty() {
             out.clear();

@@ -203,6 +203,7 @@ impl OpenFile {
             hash: self.held.hash(),
             modified: self.modified,
             skips: self.held.is_skipping(),
+            is_done: false,
         }
     }
 
@@ -227,9 +228,8 @@ impl OpenFile {
         if self.is_packed() {
             return 0;
         }
-        self.source
-            .metadata()
-            .map_or(0, |metadata| metadata.len().saturating_sub(self.held.offset()))
+        let len = self.source.metadata().map_or(0, |metadata| metadata.len());
+        len.saturating_sub(self.held.offset())
     }
 
     /// Returns the number of bytes that cannot be read, if known.

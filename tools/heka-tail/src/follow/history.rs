@@ -8,7 +8,7 @@ use super::contents::{Contents, Likeness};
 use super::file::OpenFile;
 use super::identity::Identity;
 use super::position::FilePosition;
-use crate::select::find::{Candidate, find};
+use crate::select::find::{Candidate, SECOND, find};
 
 /// Number of finished files and generations that are remembered.
 const DONE: usize = 64;
@@ -115,6 +115,19 @@ impl History {
     pub(crate) fn last_written(&self, now: u64) -> Option<u64> {
         let times = self.done().filter_map(|done| Some(done.position?.modified));
         times.filter(|&time| time < now).max()
+    }
+
+    /// As long as nothing of the current file is consumed, its position goes with those of finished
+    /// files that were written after it, or in the same second: compressed forms of these might be
+    /// taken for copies of its contents after a restart.
+    pub(crate) fn finished_beside(&self, current: Option<FilePosition>) -> Vec<FilePosition> {
+        let Some(current) = current.filter(|current| current.offset == 0) else {
+            return Vec::new();
+        };
+        let since = current.modified / SECOND;
+        let all = self.done().filter_map(|done| done.position);
+        let late = all.filter(|file| file.modified / SECOND >= since);
+        late.map(|file| FilePosition { is_done: true, ..file }).collect()
     }
 
     /// Whether a file is a finished one. Without birth times, another file may have reused the

@@ -24,6 +24,8 @@ pub(crate) struct FilePosition {
     pub(crate) modified: u64,
     /// Whether the position is inside a record over the limit whose rest is skipped.
     pub(crate) skips: bool,
+    /// Whether the file is finished, and only named so that a copy of it is recognised.
+    pub(crate) is_done: bool,
 }
 
 impl FilePosition {
@@ -87,6 +89,7 @@ const SKIPS: u64 = 1;
 const HAS_GENERATION: u64 = 2;
 /// Flag: the stream was discovered by a pattern rather than named by the user.
 const MET: u64 = 4;
+const DONE: u64 = 8;
 
 /// Appends the positions of a stream's files, oldest first.
 ///
@@ -98,8 +101,10 @@ pub(crate) fn encode(out: &mut Vec<u8>, files: &[FilePosition], is_met: bool) {
     for file in files {
         let has_generation = file.generation != first_generation(file.identity);
         let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
-        let flags =
-            flag(file.skips, SKIPS) | flag(has_generation, HAS_GENERATION) | flag(is_met, MET);
+        let flags = flag(file.skips, SKIPS)
+            | flag(has_generation, HAS_GENERATION)
+            | flag(is_met, MET)
+            | flag(file.is_done, DONE);
         // A compressed file seems older than its birth: it has the time of its original.
         let since = file.modified.wrapping_sub(file.identity.born);
         let Identity { device, inode, born } = file.identity;
@@ -140,6 +145,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<FilePosition>> {
             hash,
             modified: born.wrapping_add(since),
             skips: flags & SKIPS != 0,
+            is_done: flags & DONE != 0,
         });
     }
     Some(files)
@@ -188,6 +194,7 @@ mod tests {
             hash: u64::MAX,
             modified: identity.born + 86_400_000_000_000,
             skips: true,
+            is_done: false,
         };
         let other = FilePosition { generation: first_generation(identity), skips: false, ..file };
         let mut bytes = Vec::new();
@@ -198,7 +205,7 @@ mod tests {
             bytes.len()
         );
         bytes.clear();
-        let packed = FilePosition { modified: identity.born - 5, ..file };
+        let packed = FilePosition { modified: identity.born - 5, is_done: true, ..file };
         encode(&mut bytes, &[packed, other], true);
         assert!(is_met(&bytes));
         assert_eq!(decode(&bytes), Some(vec![packed, other]));

@@ -5,6 +5,7 @@ use super::chain::Chain;
 use super::file::OpenFile;
 use super::identity::Identity;
 use super::name::Name;
+use super::options::Options;
 use super::position::FilePosition;
 use super::search::Search;
 use crate::select::find::Candidate;
@@ -80,6 +81,23 @@ impl Resumption {
         }
         self.queue = list;
     }
+}
+
+/// Adds the finished files that a position names to those that have been read; returns the position
+/// without them.
+pub(super) fn remember_done(
+    chain: &mut Chain,
+    position: &[FilePosition],
+    options: &Options,
+) -> Vec<FilePosition> {
+    let Some((newest, older)) = position.split_last() else { return Vec::new() };
+    let (done, mut open): (Vec<_>, Vec<_>) = older.iter().partition(|file| file.is_done);
+    for file in done {
+        let (_, found) = chain.search(options).file_anywhere(&file);
+        found.iter().for_each(|(_, file)| chain.history.close(file));
+    }
+    open.push(*newest);
+    open
 }
 
 /// Records the generations of a position, except those of open files.

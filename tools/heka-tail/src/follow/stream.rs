@@ -162,7 +162,7 @@ impl Stream {
     /// Closes all files; only the position is kept.
     pub(crate) fn close_files(&mut self) {
         let position = self.position();
-        self.resume = (!position.is_empty()).then(|| position.into());
+        self.resume = (!position.is_empty()).then(|| position.as_slice().into());
         self.is_new = true;
         self.chain.current = None;
         self.chain.late.clear();
@@ -350,7 +350,8 @@ impl Stream {
     /// Resumes after `position`, whose last member is the newest file.
     fn go_on(&mut self, position: &[FilePosition], look: &mut Look<'_>) {
         self.chain.late.clear();
-        let found = Resumption::of(position, &mut self.chain.search(look.options));
+        let position = resumption::remember_done(&mut self.chain, position, look.options);
+        let found = Resumption::of(&position, &mut self.chain.search(look.options));
         for file in found.late {
             let until = look.now + look.options.grace(file.modified());
             self.chain.late.push(file, until, Patience::new(look.now));
@@ -365,9 +366,9 @@ impl Stream {
                 resumption::tell_gone(self.name(), gone, position.last() == Some(gone));
             }
         }
-        self.origin = found.current.is_none().then(|| position.into());
+        self.origin = found.current.is_none().then(|| position.as_slice().into());
         self.chain.current = found.current;
-        resumption::meet(&mut self.chain, position);
+        resumption::meet(&mut self.chain, &position);
         self.chain.queue = found.queue.into_iter().collect();
     }
 

@@ -9,7 +9,8 @@ use crate::follow::identity::{Identity, modified};
 use crate::follow::packed::has_packed_name;
 use crate::follow::position::FilePosition;
 
-const SECOND: u64 = 1_000_000_000;
+/// In nanoseconds.
+pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// A file that may be the wanted one.
 #[derive(Clone, Debug)]
