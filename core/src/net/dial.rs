@@ -10,6 +10,7 @@ use nix::poll::PollFlags;
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::exec::Direction;
+use super::itself::refuse_itself;
 use super::{
     Addr, DialError, Family, Fault, FaultKind, HostPort, Proxy, Stream, UnixName, resolve,
 };
@@ -198,21 +199,6 @@ pub(super) fn keep_alive(socket: &Socket, period: Option<Duration>) -> std::io::
         Some(period) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(period)),
         None => Ok(()),
     }
-}
-
-/// Detects a connection to itself: connecting to a local port of the ephemeral range where nobody
-/// listens may choose that very port (RFC 9293, 3.5).
-fn refuse_itself(socket: &Socket) -> Result<(), DialError> {
-    let (local, peer) = (socket.local_addr()?, socket.peer_addr());
-    if peer.is_ok_and(|peer| peer.as_socket() == local.as_socket()) {
-        if socket.r#type()? == Type::STREAM {
-            // Close without a state that keeps the port in use.
-            socket.set_linger(Some(Duration::ZERO))?;
-        }
-        let cause = "connected to itself, nobody listens there";
-        return Err(DialError::of(FaultKind::Refused, cause));
-    }
-    Ok(())
 }
 
 fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), DialError> {

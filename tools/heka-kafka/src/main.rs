@@ -31,5 +31,6 @@ fn main() -> std::process::ExitCode {
 }
 
 fn run(plan: cli::Plan) -> Result<Status, Stop> {
+    heka_core::net::refuse_itself_in_libraries();
     if plan.reads { read::run(plan) } else { write::run(plan) }
 }
