@@ -123,7 +123,7 @@ impl Cli {
     }
 }
 
-/// Rejects options without effect.
+/// Rejects options without effect, and reading without a start.
 fn check(options: &Options, reads: bool) -> Result<(), Stop> {
     let writing = [
         ("key", options.key.is_some()),
@@ -132,14 +132,8 @@ fn check(options: &Options, reads: bool) -> Result<(), Stop> {
         ("linger", options.linger.is_some()),
         ("timestamp", options.has_message_time.is_some()),
     ];
-    let reading = [("group", options.group.is_some())];
-    options.common.check(reads, &writing, &reading).map_err(Stop::usage)?;
-    if reads && options.group.is_none() && options.common.begins_where_stored() {
-        return Err(Stop::usage(
-            "reading needs group=NAME, which remembers the offsets, or from=begin",
-        ));
-    }
-    Ok(())
+    let reader = ("group", options.group.is_some(), "offsets");
+    options.common.check(reads, &writing, reader).map_err(Stop::usage)
 }
 
 #[cfg(test)]

@@ -129,21 +129,15 @@ impl Cli {
     }
 }
 
-/// Rejects options without effect.
+/// Rejects options without effect, and reading without a start.
 fn check(options: &Options, reads: bool) -> Result<(), Stop> {
     let writing = [
         ("create", options.create.is_some()),
         ("batch", options.batch.is_some()),
         ("id", options.no_id),
     ];
-    let reading = [("durable", options.durable.is_some())];
-    options.common.check(reads, &writing, &reading).map_err(Stop::usage)?;
-    if reads && options.durable.is_none() && options.common.begins_where_stored() {
-        return Err(Stop::usage(
-            "reading needs durable=NAME, which remembers the position, or from=begin",
-        ));
-    }
-    Ok(())
+    let reader = ("durable", options.durable.is_some(), "position");
+    options.common.check(reads, &writing, reader).map_err(Stop::usage)
 }
 
 #[cfg(test)]

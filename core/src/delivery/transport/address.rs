@@ -145,8 +145,9 @@ impl Options {
         matches!(self.from, None | Some(From::Stored))
     }
 
-    /// Rejects options without effect. `writing` and `reading` are this broker's options for either
-    /// direction, with whether they were given.
+    /// Rejects options without effect, and reading without a start. `writing` are this broker's
+    /// options for writing, with whether they were given; `reader` is the one with the reader's name,
+    /// under which the broker stores what the last part says.
     ///
     /// # Errors
     /// A description of what is wrong.
@@ -154,18 +155,23 @@ impl Options {
         &self,
         reads: bool,
         writing: &[(&str, bool)],
-        reading: &[(&str, bool)],
+        reader: (&str, bool, &str),
     ) -> Result<(), String> {
+        let (name, has_name, stored) = reader;
         let common_writing = [("form", self.form.is_some())];
-        let common_reading = [("from", self.from.is_some()), ("origin", self.origin)];
+        let reading = [("from", self.from.is_some()), ("origin", self.origin), (name, has_name)];
         let (common, own, other) = match reads {
             true => (&common_writing[..], writing, "writing"),
-            false => (&common_reading[..], reading, "reading"),
+            false => (&reading[..], &[][..], "reading"),
         };
-        match common.iter().chain(own).find(|(_, is_given)| *is_given) {
-            Some((name, _)) => Err(format!("{name}= in an address is for {other}")),
-            None => Ok(()),
+        if let Some((name, _)) = common.iter().chain(own).find(|(_, is_given)| *is_given) {
+            return Err(format!("{name}= in an address is for {other}"));
         }
+        if reads && !has_name && self.begins_where_stored() {
+            let need = format!("reading needs {name}=NAME, which remembers the {stored}");
+            return Err(format!("{need}, or from=begin"));
+        }
+        Ok(())
     }
 }
 
