@@ -15,7 +15,9 @@ use super::world::{Stage, World, open, wait};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Harm {
     Kill,
+    KillCommand,
     Stop,
+    Fail,
     Close,
     Reset,
     HalfOpen,
@@ -42,7 +44,9 @@ impl World {
     fn try_harm(&mut self, harm: Harm, chance: &mut Chance) -> Option<String> {
         let (name, fault) = match harm {
             Harm::Kill => return self.kill(chance),
+            Harm::KillCommand => return self.kill_command(chance),
             Harm::Stop => return self.stop(chance),
+            Harm::Fail => return Some(self.fail()),
             Harm::Rename => return Some(self.rename()),
             Harm::CopyTruncate => return Some(self.copy_truncate()),
             Harm::FillDisk => return self.fill_disk(chance),
@@ -75,13 +79,29 @@ impl World {
     }
 
     fn kill(&mut self, chance: &mut Chance) -> Option<String> {
-        let signal = if chance.below(2) == 0 { Signal::SIGKILL } else { Signal::SIGTERM };
+        let signal = deadly(chance);
         let stage = self.victim(chance)?;
         stage.process.signal(signal);
         if signal == Signal::SIGTERM && stage.stopped.take().is_some() {
             stage.process.signal(Signal::SIGCONT);
         }
         Some(format!("{} {signal}", stage.name))
+    }
+
+    /// Kills a command that a stage has started.
+    fn kill_command(&mut self, chance: &mut Chance) -> Option<String> {
+        let signal = deadly(chance);
+        let mut stages = self.lines.iter().flatten();
+        stages.find(|stage| stage.process.signal_helper("heka-listen", signal))?;
+        self.killed += 1;
+        Some(format!("heka-listen of exec: {signal}"))
+    }
+
+    /// The next request to the log-cache fails.
+    fn fail(&mut self) -> String {
+        let count = self.faults.values().sum::<u64>();
+        fs::write(self.path(&format!("fail-{count}")), "").expect("a file");
+        "requests refused".to_owned()
     }
 
     fn stop(&mut self, chance: &mut Chance) -> Option<String> {
@@ -152,6 +172,10 @@ impl World {
         self.restores = false;
         *self.faults.entry("queues restored from a copy".to_owned()).or_default() += 1;
     }
+}
+
+fn deadly(chance: &mut Chance) -> Signal {
+    if chance.below(2) == 0 { Signal::SIGKILL } else { Signal::SIGTERM }
 }
 
 /// `None` if the folder is not there, or changes while it is copied.

@@ -20,6 +20,10 @@ use world::World;
 
 fn soak(number: usize) {
     let mode = &MODES[number];
+    let needs = |program| mode.lines.iter().any(|line| line.starts_with(program));
+    if needs("log-cache") && !heka_tests::require("python3") {
+        return;
+    }
     let seconds = std::env::var("HEKA_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let time = Duration::from_secs(seconds.unwrap_or(20)) / MODES.len() as u32;
     let mut chance = Chance::new(mode.name);
@@ -64,4 +68,6 @@ modes! {
     in_tiny_windows 16,
     to_a_file 17,
     to_a_file_by_socket 18,
+    through_a_command 19,
+    from_log_cache 20,
 }

@@ -3,8 +3,8 @@
 
 use super::harm::Harm;
 use Harm::{
-    Close, CopyQueue, CopyTruncate, Cut, Delay, FillDisk, HalfOpen, Kill, Rename, Reset, Stall,
-    Stop, Vanish,
+    Close, CopyQueue, CopyTruncate, Cut, Delay, Fail, FillDisk, HalfOpen, Kill, KillCommand,
+    Rename, Reset, Stall, Stop, Vanish,
 };
 
 /// Pipelines on machines of their own, and what is expected of them.
@@ -12,6 +12,7 @@ pub(crate) struct Mode {
     pub(crate) name: &'static str,
     /// From the source to the receivers. `{1}` is how the line of that number, counted from 0, is
     /// reached; `{disk}` is a folder on a disk that may be full, `{tls}` one of certificates.
+    /// `log-cache` is a server of the log.
     pub(crate) lines: &'static [&'static str],
     /// Each kind as often as it stands here.
     pub(crate) harms: &'static [Harm],
@@ -287,6 +288,33 @@ pub(crate) const MODES: &[Mode] = &[
         ],
         harms: KILLS,
         is_numbered: false,
+        ..PEER
+    },
+    Mode {
+        name: "through a command: `exec:`, `heka-listen --stdio`",
+        lines: &[ship!("\"exec:exec ", receive!("--stdio"), "\"")],
+        harms: &[Kill, Kill, KillCommand, KillCommand, KillCommand, Stop, Rename, FillDisk],
+        is_numbered: false,
+        ..PEER
+    },
+    Mode {
+        // cf-tail keeps no position: the platform is what fails, and what receives.
+        name: "`cf-tail` from a log-cache",
+        lines: &[
+            concat!(
+                "cf-tail -o heka --recent --follow --start-time=0 --max-time=1s --retry=forever \
+                 --retry-delay=20ms --retry-max-delay=100ms --retry-jitter=0ms -a http://{1} app | ",
+                send!(),
+                "{2}"
+            ),
+            "log-cache 127.0.0.1:0",
+            HERE,
+        ],
+        harms: &[
+            Kill, Kill, Kill, Kill, Fail, Fail, Close, Reset, HalfOpen, Vanish, Cut, Stall, Delay,
+            FillDisk,
+        ],
+        spared: &[0],
         ..PEER
     },
 ];

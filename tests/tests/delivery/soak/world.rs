@@ -38,6 +38,9 @@ function process_message(offset)
 end
 "#;
 
+/// Serves the lines of the log as a log-cache does.
+const LOG_CACHE: &str = include_str!("log-cache.py");
+
 /// A stage that runs.
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
@@ -75,6 +78,7 @@ impl World {
         let folder = scratch();
         let input = open(&folder.path().join("input.log"));
         fs::write(folder.path().join("source.lua"), SOURCE).expect("a plugin");
+        fs::write(folder.path().join("log-cache.py"), LOG_CACHE).expect("a server");
         // Redirected as soon as a receiver runs.
         let proxy = |line: &&str| line.contains("127.0.0.1:0").then(|| Proxy::new("127.0.0.1:1"));
         Self {
@@ -187,9 +191,8 @@ impl World {
     fn start(&mut self, line: usize) {
         let mut stdin = None;
         for command in self.mode.lines[line].split(" | ") {
-            let mut words = command.split_whitespace();
-            let name = words.next().expect("a command");
-            let args: Vec<String> = words.map(|word| self.filled_in(word)).collect();
+            let (name, args) = command.split_once(' ').expect("a command");
+            let args: Vec<String> = words(args).map(|word| self.filled_in(&word)).collect();
             self.begin_lives(&args);
             let (reader, writer) = std::io::pipe().expect("a pipe");
             let stdin = stdin.replace(File::from(OwnedFd::from(reader)));
@@ -215,14 +218,26 @@ impl World {
                 None => tool,
             }
         };
-        if name != "heka-listen" {
-            return setup(Tool::new(name).args(args)).spawn();
-        }
-        let peer = Peer::with(name, args, setup);
+        let (addr, process) = match name {
+            "heka-listen" => {
+                let peer = Peer::with(name, args, setup);
+                (peer.addr.trim_start_matches("tls://").to_owned(), peer.into_running())
+            }
+            "log-cache" => self.serve_log(args),
+            _ => return setup(Tool::new(name).args(args)).spawn(),
+        };
         if let Some(proxy) = &self.proxies[line] {
-            proxy.redirect(peer.addr.trim_start_matches("tls://"));
+            proxy.redirect(&addr);
         }
-        peer.into_running()
+        process
+    }
+
+    /// Starts a log-cache; returns its address, too.
+    fn serve_log(&self, args: Vec<String>) -> (String, Running) {
+        let server = Tool::at("python3").arg("log-cache.py").args(args);
+        let server = server.dir(self.folder.path()).stderr_file(self.log()).spawn();
+        let line = server.wait_stdout("its address", |bytes| bytes.ends_with(b"\n"));
+        (String::from_utf8_lossy(&line).trim().to_owned(), server)
     }
 
     /// Notes how long the outputs are that a stage with these arguments writes.
@@ -246,6 +261,16 @@ impl World {
         }
         word
     }
+}
+
+/// The words of a command line; blanks between double quotes are part of one.
+fn words(line: &str) -> impl Iterator<Item = String> {
+    let mut is_quoted = false;
+    let words = line.split(move |char: char| {
+        is_quoted ^= char == '"';
+        char == ' ' && !is_quoted
+    });
+    words.filter(|word| !word.is_empty()).map(|word| word.replace('"', ""))
 }
 
 pub(crate) fn open(path: &Path) -> File {
