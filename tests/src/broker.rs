@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::{Peer, Running, Signal, Tool, eventually, scratch, sh};
+use crate::{Peer, Running, Signal, Tool, eventually, require, scratch, sh, skip_anywhere};
 
 /// Returns the numbers from 1 to `count`, one per line.
 pub fn lines(count: u32) -> String {
@@ -247,6 +247,59 @@ pub fn ends_though_frozen<B: Broker>(broker: &mut B) {
         tries.push(longest);
     }
     panic!("ends after {tries:?}");
+}
+
+/// What speaks to the broker for a sender is killed again and again: everything is stored. Returns the
+/// payloads of all that is; what was sent again may be there twice.
+///
+/// # Panics
+/// If the sender does not deliver.
+pub fn outlives_its_helpers<B: Broker>(broker: &B, count: u32) -> String {
+    const KILLS: u32 = 3;
+    let retry = ["-v", "--retry-delay=20ms", "--retry-max-delay=100ms", "--retry-jitter=0"];
+    let url = broker.to_write();
+    let mut sender = Tool::new("heka-send").args(retry).arg(&url).stdin_open().spawn();
+    let all = lines(count);
+    let mut rest = all.as_str();
+    for kill in 1..=KILLS {
+        let before = all.len() - rest.len();
+        let (now, later) = rest.split_at(rest.len() / 2);
+        sender.write(now);
+        rest = later;
+        flows(&sender, all[..before].lines().count() as u64 + 100);
+        assert!(sender.signal_helper(B::TOOL, Signal::SIGKILL), "no {} runs", B::TOOL);
+        eventually("it is missed", || {
+            (sender.stderr().matches("retrying in").count() >= kill as usize).then_some(())
+        });
+    }
+    sender.write(rest);
+    sender.finish().succeeds();
+    broker.stored()
+}
+
+/// Where a port of the ephemeral range is the only one, and nobody listens there, a client connects
+/// to itself at once. `tool` recognises that.
+///
+/// # Panics
+/// If it does not.
+pub fn is_not_its_own_broker<B: Broker>(place: &str) {
+    const PORT: u16 = 40_001;
+    if !require("unshare") || !require("ip") {
+        return;
+    }
+    let prepare =
+        format!("ip link set lo up && echo {PORT} {PORT} > /proc/sys/net/ipv4/ip_local_port_range");
+    let alone = |line: &str| Tool::at("unshare").args(["-Urn", "/bin/sh", "-c", line]);
+    if !alone(&prepare).run().status.success() {
+        return skip_anywhere("no network namespaces");
+    }
+    let tool = crate::bindir().join(B::TOOL);
+    let line = format!(
+        "{prepare} && exec {} --retry=1 --retry-delay=2s --connect-timeout=1m {place}",
+        tool.display()
+    );
+    let written = alone(&line).stdin("1\n").run();
+    written.exits(3).stderr_has("connected to itself, nobody listens there");
 }
 
 /// A sender with a broker and a second address: that takes over when the broker dies; and with

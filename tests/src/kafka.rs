@@ -8,11 +8,29 @@ use crate::{
     Broker, Running, Signal, Stoppable, Tool, bindir, eventually, free_port, require, skip,
 };
 
-/// The tool and the topic of [`Broker`]. A dead reader's partitions are free soon.
-const TOOL: &str = "heka-kafka";
-const WRITE: &str = "t?key=Logger";
-const PLACE: &str = "t";
-const READER: &str = "session.timeout.ms=6000&group";
+/// What speaks Kafka's protocol.
+trait Kafka {
+    /// Returns `kafka://HOST:PORT,…/`.
+    fn root(&self) -> String;
+    /// The process.
+    fn running(&mut self) -> &mut Running;
+}
+
+impl<T: Kafka> Broker for T {
+    const TOOL: &'static str = "heka-kafka";
+    const WRITE: &'static str = "t?key=Logger";
+    const PLACE: &'static str = "t";
+    /// A dead reader's partitions are free soon.
+    const READER: &'static str = "session.timeout.ms=6000&group";
+
+    fn base(&self) -> String {
+        self.root()
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.running().signal(signal);
+    }
+}
 
 /// A broker with storage in memory.
 #[derive(Debug)]
@@ -66,24 +84,24 @@ impl Tansu {
         format!("kafka://127.0.0.1:{}/{rest}", self.port)
     }
 
+    /// Whether the broker has not ended by itself, with all that it had.
+    pub fn is_running(&mut self) -> bool {
+        self.running.is_running()
+    }
+
     /// Returns `HOST:PORT`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 }
 
-impl Broker for Tansu {
-    const TOOL: &'static str = TOOL;
-    const WRITE: &'static str = WRITE;
-    const PLACE: &'static str = PLACE;
-    const READER: &'static str = READER;
-
-    fn base(&self) -> String {
+impl Kafka for Tansu {
+    fn root(&self) -> String {
         self.url("")
     }
 
-    fn signal(&mut self, signal: Signal) {
-        self.running.signal(signal);
+    fn running(&mut self) -> &mut Running {
+        &mut self.running
     }
 }
 
@@ -108,15 +126,28 @@ impl Mock {
     }
 
     /// Sends a command (see `kafka-mock.rs`).
+    ///
+    /// # Panics
+    /// If the cluster has ended.
     pub fn tell(&mut self, command: &str) {
-        let said = self.running.stderr();
-        assert!(self.running.is_running(), "the mock cluster has ended: {said}");
-        self.running.write(format!("{command}\n"));
+        assert!(self.try_tell(command), "the mock cluster has ended: {}", self.running.stderr());
+    }
+
+    /// Sends a command; `false` if the cluster has ended.
+    pub fn try_tell(&mut self, command: &str) -> bool {
         self.commands += 1;
         let count = self.commands;
-        self.running.wait_stdout("an answer", |bytes| {
-            bytes.iter().filter(|byte| **byte == b'\n').count() > count
-        });
+        self.is_running()
+            && self.running.try_write(format!("{command}\n"))
+            && eventually("an answer", || {
+                let answers = self.running.stdout().iter().filter(|byte| **byte == b'\n').count();
+                (answers > count || !self.is_running()).then_some(answers > count)
+            })
+    }
+
+    /// Whether the cluster has not ended by itself, with all that it had.
+    pub fn is_running(&mut self) -> bool {
+        self.running.is_running()
     }
 
     /// Returns `kafka://HOST:PORT,…/` followed by `rest`.
@@ -130,18 +161,13 @@ impl Mock {
     }
 }
 
-impl Broker for Mock {
-    const TOOL: &'static str = TOOL;
-    const WRITE: &'static str = WRITE;
-    const PLACE: &'static str = PLACE;
-    const READER: &'static str = READER;
-
-    fn base(&self) -> String {
+impl Kafka for Mock {
+    fn root(&self) -> String {
         self.url("")
     }
 
-    fn signal(&mut self, signal: Signal) {
-        self.running.signal(signal);
+    fn running(&mut self) -> &mut Running {
+        &mut self.running
     }
 }
 

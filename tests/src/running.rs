@@ -115,8 +115,14 @@ impl Running {
     /// Writes to standard input (see [`crate::Tool::stdin_open`]).
     #[track_caller]
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        assert!(self.try_write(bytes), "cannot write to standard input");
+    }
+
+    /// Like [`Running::write`]; `false` if nobody reads it.
+    #[track_caller]
+    pub fn try_write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         let stdin = self.stdin.as_mut().expect("standard input is not open");
-        stdin.write_all(bytes.as_ref()).expect("cannot write to standard input");
+        stdin.write_all(bytes.as_ref()).is_ok()
     }
 
     /// Closes standard input.
@@ -164,6 +170,22 @@ impl Running {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).expect("cannot send the signal");
+    }
+
+    /// Sends a signal to a process of that name that this one, or a process it has started, has
+    /// started; `false` if there is none.
+    pub fn signal_helper(&self, name: &str, signal: Signal) -> bool {
+        let mut pids = children(self.pid());
+        let mut index = 0;
+        while let Some(pid) = pids.get(index).copied() {
+            let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            if comm.trim_end() == name {
+                return kill(Pid::from_raw(pid), signal).is_ok();
+            }
+            pids.extend(children(pid));
+            index += 1;
+        }
+        false
     }
 
     /// Whether the process is running.
@@ -239,6 +261,16 @@ impl Drop for Running {
             self.outcome(status);
         }
     }
+}
+
+/// The processes that a process has started, by any of its threads.
+fn children(pid: i32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")));
+    let pids = |list: String| -> Vec<i32> {
+        list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    };
+    lists.flatten().flat_map(pids).collect()
 }
 
 /// A thread that collects an output.

@@ -10,17 +10,22 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{Random, Running, Tool, eventually, scratch, sh};
+use crate::{Random, Running, Signal, Tool, eventually, scratch, sh};
 
 /// Lines written at a time.
 const BATCH: u64 = 50;
 /// Maximum time for which a server is absent.
 const ABSENCE: Duration = Duration::from_secs(2);
 
+/// How often the servers may end by themselves.
+const TRIES: u32 = 5;
+
 /// The servers of a broker.
 pub trait Servers {
     /// The broker's name, for people.
     fn name(&self) -> &'static str;
+    /// Our tool for it.
+    fn tool(&self) -> &'static str;
     /// The address the sender writes to.
     fn to_write(&self) -> String;
     /// The address both archives read from.
@@ -31,6 +36,10 @@ pub trait Servers {
     fn harm(&mut self, random: &mut Random) -> &'static str;
     /// Ends the fault.
     fn heal(&mut self);
+    /// Whether a server has ended by itself, and everything it had is gone with it.
+    fn is_gone(&mut self) -> bool {
+        false
+    }
     /// Maximum number of records to write, spread evenly over the time.
     fn most(&self) -> u64 {
         u64::MAX
@@ -95,7 +104,7 @@ impl<S: Servers> World<S> {
 
     /// Injects one fault.
     fn harm(&mut self, random: &mut Random, rest: Duration) {
-        let name = match random.below(4) {
+        let name = match random.below(5) {
             0 | 1 => {
                 let name = self.servers.harm(random);
                 self.pass(rest, true);
@@ -107,12 +116,24 @@ impl<S: Servers> World<S> {
                 drop(self.sender.take());
                 "sender killed"
             }
+            3 => {
+                self.kill_helper(random);
+                "helper killed"
+            }
             _ => {
                 drop(self.archives[usize::from(random.below(2) == 1)].take());
                 "archive killed"
             }
         };
         *self.faults.entry(name).or_default() += 1;
+    }
+
+    /// Kills what speaks to the broker for the sender or an archive.
+    fn kill_helper(&self, random: &mut Random) {
+        let all: Vec<_> = self.sender.iter().chain(self.archives.iter().flatten()).collect();
+        let index = usize::try_from(random.below(all.len() as u64)).expect("few");
+        // It may have ended just now.
+        let _killed = all[index].signal_helper(self.servers.tool(), Signal::SIGKILL);
     }
 
     fn pass(&mut self, time: Duration, writes: bool) {
@@ -158,7 +179,7 @@ impl<S: Servers> World<S> {
             let mut numbers = self.archived(false);
             let all = numbers.len();
             numbers.dedup();
-            if numbers.len() >= count || Instant::now() >= deadline {
+            if numbers.len() >= count || Instant::now() >= deadline || self.servers.is_gone() {
                 return (numbers.len(), all);
             }
         }
@@ -169,17 +190,29 @@ fn open(path: &Path) -> File {
     OpenOptions::new().append(true).create(true).open(path).expect("a file")
 }
 
-/// Harms `servers` and our processes for that `part` of `HEKA_SOAK_SECONDS`, 20 without; nothing may
-/// be lost, and nothing be there twice that `--dedup` does not recognise. `HEKA_SOAK_SEED` repeats
-/// the faults of a run.
+/// Harms the servers and our processes for that `part` of `HEKA_SOAK_SECONDS`, 20 without; nothing
+/// may be lost, and nothing be there twice that `--dedup` does not recognise. `HEKA_SOAK_SEED`
+/// repeats the faults of a run. A run whose servers end by themselves shows nothing: it is made again
+/// with new ones from `start`.
 ///
 /// # Panics
-/// If it is.
-pub fn soak(servers: impl Servers, part: f64) {
+/// If something is lost or doubled, or the servers never last.
+pub fn soak<S: Servers>(mut start: impl FnMut() -> Option<S>, part: f64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let time = Duration::from_secs(number("HEKA_SOAK_SECONDS").unwrap_or(20)).mul_f64(part);
-    let time = time.min(servers.longest());
     let seed = number("HEKA_SOAK_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    for _ in 0..TRIES {
+        let Some(servers) = start() else { return };
+        if run(servers, time, seed) {
+            return;
+        }
+    }
+    panic!("the servers end by themselves each time");
+}
+
+/// Runs once; `false` if a server ended by itself.
+fn run(servers: impl Servers, time: Duration, seed: u64) -> bool {
+    let time = time.min(servers.longest());
     let name = servers.name();
     eprintln!("{name}: HEKA_SOAK_SEED={seed}");
     let mut world = World {
@@ -198,13 +231,15 @@ pub fn soak(servers: impl Servers, part: f64) {
         world.servers.prepare()
     });
     world.begun = Instant::now();
-    while world.begun.elapsed() < time {
+    while world.begun.elapsed() < time && !world.servers.is_gone() {
         world.harm(&mut random, ABSENCE.min(time / 2));
         world.pass(Duration::from_millis(500), true);
     }
     let (arrived, all) = world.settle();
-    // Fails if a server has ended by itself, in which case nothing was lost by us.
-    world.servers.heal();
+    if world.servers.is_gone() {
+        eprintln!("{name}: a server ended by itself after {} records", world.written);
+        return false;
+    }
     let written = usize::try_from(world.written).expect("a number");
     eprintln!(
         "{name}: {:?}; {written} records written, {} lost, {} more than once in the archives",
@@ -214,4 +249,5 @@ pub fn soak(servers: impl Servers, part: f64) {
     );
     let counted = (arrived, world.archived(true).len());
     assert_eq!(counted, (written, written), "{}", world.last_words());
+    true
 }

@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use heka_tests::{
-    Broker as _, Mock, Signal, Tansu, Tool, ceiling, ends_though_frozen, eventually, flows, lines,
-    scratch, sh, sorted,
+    Broker as _, Mock, Signal, Tansu, Tool, ceiling, ends_though_frozen, eventually, flows,
+    is_not_its_own_broker, lines, outlives_its_helpers, require_kafka, scratch, sh, sorted,
 };
 
 const COUNT: u32 = 20_000;
@@ -61,6 +61,21 @@ fn a_frozen_broker_delays_and_doubles_nothing() {
     tansu.signal(Signal::SIGCONT);
     writer.finish().succeeds();
     assert_eq!(tansu.payloads("t"), all);
+}
+
+#[test]
+fn a_helper_that_is_killed_loses_nothing() {
+    if let Some(tansu) = Tansu::start() {
+        // The broker does not recognise what another producer sends again.
+        assert_eq!(once(&outlives_its_helpers(&tansu, COUNT)), lines(COUNT));
+    }
+}
+
+#[test]
+fn heka_kafka_is_not_its_own_broker() {
+    if require_kafka() {
+        is_not_its_own_broker::<Mock>("kafka://127.0.0.1:40001/t");
+    }
 }
 
 #[test]

@@ -28,6 +28,10 @@ impl Servers for Frozen {
         "Kafka, one broker"
     }
 
+    fn tool(&self) -> &'static str {
+        Tansu::TOOL
+    }
+
     fn to_write(&self) -> String {
         self.0.url(&format!("logs?key=Payload&{SOON}"))
     }
@@ -48,6 +52,10 @@ impl Servers for Frozen {
     fn heal(&mut self) {
         self.0.signal(Signal::SIGCONT);
     }
+
+    fn is_gone(&mut self) -> bool {
+        !self.0.is_running()
+    }
 }
 
 struct Cluster(Mock);
@@ -55,6 +63,10 @@ struct Cluster(Mock);
 impl Servers for Cluster {
     fn name(&self) -> &'static str {
         "Kafka, three brokers"
+    }
+
+    fn tool(&self) -> &'static str {
+        Mock::TOOL
     }
 
     fn to_write(&self) -> String {
@@ -76,16 +88,19 @@ impl Servers for Cluster {
         let is_all = random.below(3) == 0;
         let one = 1 + random.below(BROKERS);
         for id in (1..=BROKERS).filter(|id| is_all || *id == one) {
-            self.0.tell(&format!("down {id}"));
+            self.0.try_tell(&format!("down {id}"));
         }
         if is_all { "all brokers down" } else { "broker down" }
     }
 
     fn heal(&mut self) {
-        // Also those that are up, which shows that the mock cluster is alive.
         for id in 1..=BROKERS {
-            self.0.tell(&format!("up {id}"));
+            self.0.try_tell(&format!("up {id}"));
         }
+    }
+
+    fn is_gone(&mut self) -> bool {
+        !self.0.is_running()
     }
 
     fn most(&self) -> u64 {
@@ -99,15 +114,15 @@ impl Servers for Cluster {
 
 #[test]
 fn soak_frozen() {
-    if let Some(tansu) = Tansu::start() {
-        soak(Frozen(tansu), 0.5);
-    }
+    soak(|| Tansu::start().map(Frozen), 0.5);
 }
 
 #[test]
 fn soak_down() {
-    if let Some(mut mock) = Mock::start(3) {
+    let start = || {
+        let mut mock = Mock::start(3)?;
         mock.tell("topic logs 4");
-        soak(Cluster(mock), 0.5);
-    }
+        Some(Cluster(mock))
+    };
+    soak(start, 0.5);
 }

@@ -2,8 +2,8 @@
 //! Servers that die, freeze or refuse; readers and writers that are killed.
 
 use heka_tests::{
-    Broker as _, Nats, Signal, Tool, each_once, ends_though_frozen, eventually, flows, lines,
-    scratch, sh,
+    Broker as _, Nats, Signal, Tool, each_once, ends_though_frozen, eventually, flows,
+    is_not_its_own_broker, lines, outlives_its_helpers, scratch, sh,
 };
 
 const COUNT: u32 = 20_000;
@@ -29,6 +29,36 @@ fn a_server_that_is_killed_loses_and_doubles_nothing() {
         writer.finish().succeeds();
         each_once(&nats.payloads(&stream), COUNT);
     }
+}
+
+#[test]
+fn a_frozen_server_delays_and_loses_and_doubles_nothing() {
+    let Some(mut nats) = Nats::start("") else { return };
+    let retry = ["-v", "--retry-delay=50ms", "--retry-max-delay=200ms", "--retry-jitter=0"];
+    let mut writer = Tool::new("heka-nats").args(retry).arg(nats.to_write()).stdin_open().spawn();
+    let all = lines(COUNT);
+    let (first, second) = all.split_at(all.len() / 2);
+    writer.write(first);
+    flows(&writer, 500);
+    nats.signal(Signal::SIGSTOP);
+    writer.write(second);
+    // Requests have their time, and the connection is made anew.
+    writer.wait_stderr("the broker does not acknowledge; retrying in");
+    nats.signal(Signal::SIGCONT);
+    writer.finish().succeeds();
+    each_once(&nats.stored(), COUNT);
+}
+
+#[test]
+fn a_helper_that_is_killed_loses_and_doubles_nothing() {
+    if let Some(nats) = Nats::start("") {
+        each_once(&outlives_its_helpers(&nats, COUNT), COUNT);
+    }
+}
+
+#[test]
+fn heka_nats_is_not_its_own_server() {
+    is_not_its_own_broker::<Nats>("nats://127.0.0.1:40001/s");
 }
 
 #[test]

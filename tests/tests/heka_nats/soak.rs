@@ -34,6 +34,10 @@ impl Servers for Cluster {
         "NATS, three servers"
     }
 
+    fn tool(&self) -> &'static str {
+        Nats::TOOL
+    }
+
     fn to_write(&self) -> String {
         self.url("logs?create=R3&stream=LOGS")
     }
@@ -86,7 +90,5 @@ impl Servers for Cluster {
 
 #[test]
 fn soak() {
-    if let Some(servers) = Nats::cluster() {
-        soak::soak(Cluster { servers, harmed: None }, 0.25);
-    }
+    soak::soak(|| Nats::cluster().map(|servers| Cluster { servers, harmed: None }), 0.25);
 }
