@@ -17,6 +17,7 @@
 //! - [`ws::WsServer`] is a WebSocket server controlled by a script, correct or not.
 //! - [`page`] extracts the examples of the man pages and the README.
 //! - [`Random`] generates reproducible schedules; [`rest`] paces a writer.
+//! - [`put_program`] makes a program that can be run at once.
 //! - [`require`] skips a test whose program is not installed; [`eventually`] waits for a condition.
 //!
 //! No test sleeps for a fixed time: every wait is for an event and fails at [`ceiling`].
@@ -33,6 +34,7 @@ mod outcome;
 pub mod page;
 mod peer;
 pub mod playback;
+mod program;
 mod proxy;
 mod pty;
 mod random;
@@ -61,6 +63,7 @@ pub use nats::Nats;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Outcome, SECRET};
 pub use peer::Peer;
+pub use program::{copy_program, put_program};
 pub use proxy::{Fault, Proxy};
 pub use pty::Pty;
 pub use random::Random;

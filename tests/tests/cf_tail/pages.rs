@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every example of the page and of the README is run.
 
-use std::os::unix::fs::PermissionsExt;
-
 use heka_tests::playback::{Playback, Turn, frame, recordings, web_socket};
-use heka_tests::{Peer, Running, Signal, TempDir, Tool, eventually, require, system_path};
+use heka_tests::{
+    Peer, Running, Signal, TempDir, Tool, eventually, put_program, require, system_path,
+};
 
 use crate::platform::{
     FRESH, GUID, Home, TOKEN, batch, events, frames, http, info, legacy, now_ns, page, parts,
@@ -177,8 +177,7 @@ fn older_examples() -> Vec<Example> {
 fn cf() -> TempDir {
     let folder = heka_tests::scratch();
     let path = folder.path().join("cf");
-    std::fs::write(&path, format!("#!/bin/sh\necho bearer {FRESH}\n")).expect("room");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("our own file");
+    put_program(&path, format!("#!/bin/sh\necho bearer {FRESH}\n").as_bytes());
     folder
 }
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The figures of the README and of `docs/performance.md` are those that were measured.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs, io};
 
-use heka_tests::{bindir, require};
+use heka_tests::{bindir, copy_program, put_program, require};
 
 /// Where the figures and the documents are.
 const FILES: [&str; 7] = [
@@ -47,7 +45,7 @@ fn a_figure_that_was_not_measured_is_found() -> io::Result<()> {
         fs::create_dir(copy.path().join("docs"))?;
         fs::create_dir(copy.path().join("bench"))?;
         for file in FILES {
-            fs::copy(top().join(file), copy.path().join(file))?;
+            copy_program(&top().join(file), &copy.path().join(file));
         }
         assert!(report(copy.path()).status.success());
         let path = copy.path().join(changed);
@@ -77,12 +75,12 @@ fn more_instructions_than_in_the_history_are_found() -> io::Result<()> {
         return Ok(());
     }
     let copy = tempfile::tempdir()?;
-    for file in ["count", "figures.py", "floor.c"] {
+    copy_program(&top().join("bench/count"), &copy.path().join("count"));
+    for file in ["figures.py", "floor.c"] {
         fs::copy(top().join("bench").join(file), copy.path().join(file))?;
     }
     let counter = copy.path().join("valgrind");
-    fs::write(&counter, COUNTER)?;
-    fs::set_permissions(&counter, Permissions::from_mode(0o755))?;
+    put_program(&counter, COUNTER.as_bytes());
     let known = "2026-11-29\t0.2.0\tabc\tstart heka-encode\tinstructions\t1000";
     fs::write(copy.path().join("history.tsv"), format!("date\n{known}\n"))?;
     let path = format!("{}:{}", copy.path().display(), env::var("PATH").unwrap());

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
 use heka_tests::scene::{Scene, gzip, rests};
-use heka_tests::{Running, Tool, bindir, eventually, require, scratch};
+use heka_tests::{Running, Tool, bindir, copy_program, eventually, require, scratch};
 use nix::sys::signal::Signal;
 
 /// Runs a shell line as root of a user namespace of its own, where limits can be set and file
@@ -95,7 +95,7 @@ fn a_file_that_may_not_be_read_is_told_and_tried_again() {
         }
         // Root may read everything: somebody else runs a copy of it.
         fs::set_permissions(scene.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(bindir().join("heka-tail"), scene.path("heka-tail")).unwrap();
+        copy_program(&bindir().join("heka-tail"), &scene.path("heka-tail"));
         Tool::at("/usr/bin/setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
             .arg(scene.path("heka-tail"))

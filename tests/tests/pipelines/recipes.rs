@@ -3,13 +3,12 @@
 //! addresses and the folders of the system. `cases/man/heka-recipes` runs all of them with stand-ins.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use heka_tests::page::recipe;
 use heka_tests::{
-    Nats, Peer, Running, TempDir, Tool, eventually, free_port, require, scratch, sh, system_path,
-    vector,
+    Nats, Peer, Running, TempDir, Tool, eventually, free_port, put_program, require, scratch, sh,
+    system_path, vector,
 };
 
 /// What receives messages: shows `fields` of them, and acknowledges them.
@@ -153,8 +152,7 @@ impl Journal {
             real.display(),
             folder.path().display()
         );
-        fs::write(&script, text).expect("a script");
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a script");
+        put_program(&script, text.as_bytes());
         let journal = Self { folder, remote };
         journal.add("first", &fs::read(vector("logs/journald.export")).expect("a vector"));
         Some(journal)

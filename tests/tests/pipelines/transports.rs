@@ -2,14 +2,14 @@
 //! Programs that carry messages: `exec:` addresses, standard input as a connection, and the
 //! examples of heka-transport(7).
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use heka_tests::page::{example, examples};
 use heka_tests::{
-    Signal, TempDir, Tool, eventually, lines, require, require_root, scratch, sh, skip,
+    Signal, TempDir, Tool, eventually, lines, put_program, require, require_root, scratch, sh,
+    skip,
 };
 
 fn payloads(file: &Path) -> String {
@@ -17,9 +17,7 @@ fn payloads(file: &Path) -> String {
 }
 
 fn script(folder: &TempDir, name: &str, text: &str) {
-    let path = folder.path().join(name);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    put_program(&folder.path().join(name), text.as_bytes());
 }
 
 fn is_running(pid: &str) -> bool {
