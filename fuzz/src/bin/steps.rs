@@ -116,7 +116,11 @@ fn main() -> ExitCode {
     {
         let (mut count, mut most) = (0, 0);
         for folder in ["corpus", "steps"] {
-            let Ok(entries) = Path::new(folder).join(name).read_dir() else { continue };
+            let Ok(entries) = Path::new(folder).join(name).read_dir() else {
+                println!("{name}: no inputs in {folder}/");
+                is_failed = true;
+                continue;
+            };
             for entry in entries.flatten() {
                 match check(name, *run, &entry.path()) {
                     Ok(per_byte) => most = most.max(per_byte),
