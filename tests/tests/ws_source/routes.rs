@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
 use heka_tests::ws::{WsPeer, WsServer};
-use heka_tests::{Tool, ceiling};
+use heka_tests::{Tool, bindir, ceiling, require, skip_anywhere};
 
 fn one_message(_: usize, mut peer: WsPeer) {
     let request = peer.accept();
@@ -188,4 +188,39 @@ fn an_address_can_be_given_by_hand() {
         .run()
         .succeeds()
         .stdout_is(at + "\n");
+}
+
+/// Refuses clients at a link-local address, and prints what they ask for.
+const LINK_LOCAL: &str = r#"
+import fcntl, socket, struct, subprocess, sys
+server = socket.socket(socket.AF_INET6)
+fcntl.ioctl(server, 0x8914, struct.pack("16sh22x", b"lo", 1))
+own = socket.inet_pton(socket.AF_INET6, "fe80::1")
+fcntl.ioctl(server, 0x8916, struct.pack("=16sIi", own, 64, 1))
+server.bind(("fe80::1", 0, 0, 1))
+server.listen()
+port = server.getsockname()[1]
+for zone in "%25lo", "%lo":
+    url = f"ws://[fe80::1{zone}]:{port}/a"
+    client = subprocess.Popen([sys.argv[1], "--retry", "0", url])
+    peer = server.accept()[0]
+    print(peer.recv(65536).decode().replace(str(port), "PORT"))
+    peer.sendall(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+    client.wait()
+"#;
+
+#[test]
+fn an_address_may_have_a_zone() {
+    if !require("unshare") || !require("python3") {
+        return;
+    }
+    let tool = Tool::at("/usr/bin/unshare").args(["-Urn", "python3", "-c", LINK_LOCAL]);
+    let outcome = tool.arg(bindir().join("ws-source")).run();
+    if ["unshare: ", "OSError: "].iter().any(|cause| outcome.err().contains(cause)) {
+        return skip_anywhere("user namespaces are not allowed, or there is no IPv6");
+    }
+    let outcome = outcome.succeeds().stderr_has("HTTP 403 No\n");
+    // The zone is for us alone.
+    let asked = "GET /a HTTP/1.1\r\nHost: [fe80::1]:PORT\r\n";
+    assert_eq!(outcome.out().matches(asked).count(), 2, "{}", outcome.out());
 }

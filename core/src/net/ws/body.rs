@@ -168,7 +168,9 @@ fn decoded(coding: &str, body: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write as _;
+    use std::os::fd::BorrowedFd;
 
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -190,6 +192,39 @@ mod tests {
                 let ended = ends.map(|end| chunks.read(&body[..end])).last();
                 assert_eq!((chunks.data.as_slice(), ended), (data, Some(has_ended)));
             }
+        }
+    }
+
+    /// A connection that nobody may read from.
+    struct Open(File);
+
+    impl Read for Open {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("the body is complete")
+        }
+    }
+
+    impl AsFd for Open {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    #[test]
+    fn nothing_is_waited_for_after_the_end_of_a_body() {
+        let mut open = Open(File::open("/dev/null").unwrap());
+        for (status, header, body, text) in [
+            (204, None, &b""[..], ""),
+            (304, None, b"", ""),
+            (400, Some(("Content-Length", "0")), b"", ""),
+            (400, Some(("content-length", "3")), b"abc", "abc"),
+            (400, Some(("Transfer-Encoding", "chunked")), b"1\r\na\r\n0\r\n\r\n", "a"),
+        ] {
+            let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            let headers = header.map(own).into_iter().collect();
+            let answer = Answer { status, reason: String::new(), headers };
+            let read = read_body(&mut open, &answer, body.to_vec(), None);
+            assert_eq!(read.unwrap(), text, "{status}");
         }
     }
 
