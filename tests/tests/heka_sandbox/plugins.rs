@@ -259,6 +259,33 @@ fn print_is_heard_with_v() {
 }
 
 #[test]
+fn output_is_there_while_the_file_loads_and_no_longer() {
+    let source = "output('x', 1) kept, kind = output, type(output)
+        function process_message()
+            inject_message({Payload = kind .. ' ' .. type(output)})
+            return 0
+        end";
+    let (_dir, tool) = with_plugin(source);
+    tool.args(["-o", "payload"]).run().succeeds().stdout_is("function nil\n");
+    let (_dir, tool) = with_plugin("output()");
+    let words = "bad argument #0 to 'output' (must have at least one argument)";
+    tool.run().exits(1).stderr_has(words);
+}
+
+#[test]
+fn what_is_no_checkpoint_or_message_is_told_as_in_lua_sandbox() {
+    let source = "function process_message()
+            inject_message(nil, 0/0)
+            local ok, words = pcall(decode_message, 12345)
+            inject_message({Payload = words})
+            return 0
+        end";
+    let (_dir, tool) = with_plugin(source);
+    let words = "bad argument #1 to '?' (string or userdata expected, got number)\n";
+    tool.args(["-o", "payload"]).run().succeeds().stdout_is(words);
+}
+
+#[test]
 fn statistics_tell_calls_memory_and_instructions() {
     let outcome = sandbox().args(["hello.lua", "--stats"]).run();
     outcome.succeeds().stderr_has("1 messages, 0 bytes in, ");

@@ -11,6 +11,8 @@ use super::{Context, State, decode, direct, inject, native, reader};
 use crate::config::Config;
 use crate::host::{answer, level};
 
+const OUTPUT: &str = "output";
+
 /// Sets the globals.
 pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlua::Result<()> {
     let globals = lua.globals();
@@ -31,12 +33,28 @@ pub(super) fn register(lua: &Lua, context: &Rc<Context>, config: &Config) -> mlu
         })?;
     let decode =
         context.function(lua, |lua, _, arguments| one(decode::decode_message(lua, arguments)?))?;
+    let output = context.function(lua, |_, _, arguments| output(arguments))?;
+    globals.raw_set(OUTPUT, output)?;
     globals.raw_set("read_config", read_config)?;
     globals.raw_set("is_running", is_running)?;
     globals.raw_set("print", print)?;
     globals.raw_set("inject_message", inject)?;
     globals.raw_set("decode_message", decode)?;
     reader::register(lua, context)
+}
+
+/// Writes nowhere: in `lua_sandbox` too, nothing reads the output of an input plugin. Only the file may
+/// call it, while it loads.
+fn output(arguments: &MultiValue) -> Result<MultiValue, Raise> {
+    if arguments.is_empty() {
+        return Err(Raise::Argument(0, "must have at least one argument".to_owned()));
+    }
+    Ok(MultiValue::new())
+}
+
+/// Takes away what only the file may use, while it loads.
+pub(super) fn end_of_loading(lua: &Lua) -> mlua::Result<()> {
+    lua.globals().raw_set(OUTPUT, Value::Nil)
 }
 
 /// Returns one result.

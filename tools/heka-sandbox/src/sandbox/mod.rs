@@ -161,6 +161,7 @@ impl Sandbox {
             cut_text(String::from_utf8_lossy(&text).into_owned())
         })?;
         self.returned = returned.into_iter().next().unwrap_or(Value::Nil);
+        functions::end_of_loading(&self.lua).map_err(words)?;
         self.context.state.set(State::Running);
         self.lua.gc_collect().map_err(words)?;
         self.note_usage();
