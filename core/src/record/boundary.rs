@@ -87,6 +87,26 @@ pub(super) fn find_byte(byte: u8, data: &[u8], search: &mut Search) -> Option<En
     }
 }
 
+/// Finds the two-byte unit that ends the record at the front of `data`, which consists of such units.
+pub(super) fn find_unit(unit: [u8; 2], data: &[u8], search: &mut Search) -> Option<End> {
+    // Zeros are in most units of most texts.
+    let [first, second] = unit;
+    let byte = if first == 0 { second } else { first };
+    loop {
+        let Some(distance) = memchr(byte, data.get(search.searched..)?) else {
+            search.searched = data.len() & !1;
+            return None;
+        };
+        let text = (search.searched + distance) & !1;
+        search.searched = text;
+        let found = data.get(text..text + 2)?;
+        if found == unit {
+            return Some(End { text, whole: text + 2, used: text + 2 });
+        }
+        search.searched = text + 2;
+    }
+}
+
 /// Finds the `most`th occurrence of `byte`.
 pub(super) fn find_last(byte: u8, most: usize, data: &[u8], search: &mut Search) -> Option<End> {
     while let Some(end) = find_byte(byte, data, search) {

@@ -27,6 +27,7 @@ mod splitter;
 mod turn;
 mod unread;
 mod values;
+mod wide;
 
 pub use crate::wire::More;
 pub use damage::{Damage, TooLong};

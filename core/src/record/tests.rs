@@ -16,6 +16,13 @@ pub(super) fn count_searched(len: usize) {
     SEARCHED.with(|searched| searched.set(searched.get() + len));
 }
 
+/// Returns the number of bytes searched by `work`.
+pub(super) fn searched_by(work: impl FnOnce()) -> usize {
+    SEARCHED.set(0);
+    work();
+    SEARCHED.get()
+}
+
 const LINES: Framing = Framing::Delimited(b'\n');
 const FRAMINGS: [Framing; 10] = [
     LINES,

@@ -2,7 +2,6 @@
 //! Files in character encodings other than UTF-8.
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
-use heka_core::record::{More, Part};
 
 /// The encoding of the records.
 #[derive(Clone, Copy, Debug)]
@@ -38,36 +37,24 @@ impl Charset {
         out.push_str(text.strip_prefix('\u{feff}').unwrap_or(&text));
     }
 
-    /// Finds the next record in `data`, which ends with the unit `delimiter` or is cut after
-    /// `limit` bytes. Returns its length in bytes, and which part of the record that is.
-    pub(crate) fn next_wide(
-        self,
-        data: &[u8],
-        delimiter: u8,
-        limit: usize,
-        more: More,
-    ) -> Option<(usize, Part)> {
-        let unit = if self.encoding == UTF_16BE { [0, delimiter] } else { [delimiter, 0] };
-        let limit = (limit & !1).max(2);
-        let found = data.chunks_exact(2).position(|two| two == unit);
-        match found.map(|found| 2 * found + 2) {
-            Some(used) if used <= limit + 2 => Some((used, Part::Whole)),
-            None if data.len() <= limit => {
-                (more == More::Ended && !data.is_empty()).then_some((data.len(), Part::Whole))
-            }
-            _ => Some((limit, Part::Piece)),
-        }
+    /// Returns a delimiter as a two-byte unit.
+    pub(crate) fn unit(self, delimiter: u8) -> [u8; 2] {
+        if self.encoding == UTF_16BE { [0, delimiter] } else { [delimiter, 0] }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use heka_core::record::{More, Progress};
+
     use super::*;
 
     fn records(charset: Charset, data: &[u8], limit: usize) -> Vec<String> {
         let (mut done, mut records) = (0, Vec::new());
+        let mut progress = Progress::default();
         let charset = charset.of_file(data);
-        while let Some((used, _)) = charset.next_wide(&data[done..], b'\n', limit, More::Ended) {
+        let unit = charset.unit(b'\n');
+        while let Some((used, _)) = progress.next_wide(&data[done..], unit, limit, More::Ended) {
             let mut text = String::new();
             charset.decode(&data[done..done + used], &mut text);
             records.push(text);
@@ -90,7 +77,6 @@ mod tests {
         assert_eq!(records(named("utf-16be"), &big, 100), expected);
         assert_eq!(records(named("utf-16le"), &little, 7).concat(), expected.concat());
         assert!(Charset::named("none").is_none());
-        assert_eq!(named("utf-16").next_wide(b"a\0b\0", b'\n', 9, More::Coming), None);
     }
 
     #[test]

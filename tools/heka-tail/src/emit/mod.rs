@@ -241,10 +241,11 @@ impl Emitter {
         charset: Charset,
         chunk: &mut Chunk<'_>,
     ) -> Result<usize, Stop> {
-        let (now, data, limit) = (clock::now_ns(), chunk.data(), self.splitter.limit().size);
+        let (now, data, more) = (clock::now_ns(), chunk.data(), chunk.more);
+        let (unit, limit) = (charset.unit(self.delimiter), self.splitter.limit().size);
         let mut done = 0;
         while let Some(rest) = data.get(done..)
-            && let Some((used, part)) = charset.next_wide(rest, self.delimiter, limit, chunk.more)
+            && let Some((used, part)) = chunk.progress.next_wide(rest, unit, limit, more)
         {
             let bytes = rest.get(..used).unwrap_or(rest);
             let offset = chunk.offset + done as u64;
@@ -253,7 +254,6 @@ impl Emitter {
             self.messages.note(chunk, done, false);
             self.put(origin, chunk, &record, Some(charset), now)?;
         }
-        chunk.progress.pass(done);
         Ok(done)
     }
 
