@@ -10,6 +10,8 @@ mod help;
 pub mod net;
 mod reporting;
 pub mod secret;
+#[cfg(feature = "json")]
+mod secret_json;
 mod showing;
 pub mod signing;
 #[cfg(feature = "testing")]
@@ -37,6 +39,8 @@ pub use choices::{matcher, mistaken, regex, warn_of_quotes};
 use exit::finish;
 pub use help::Help;
 pub use reporting::Reporting;
+#[cfg(feature = "json")]
+pub use secret_json::SecretJson;
 pub use showing::{Showing, choice, forms, settle_form, settle_frames};
 pub use unparsed::{UNPARSED, Unparsed};
 pub use values::*;

@@ -3,7 +3,7 @@
 //! the system can read.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::os::{Exposed, SecretBytes, read_secret, wait_for};
 use crate::report::{self, Explain as _, Status, Stop};
+
+/// Maximum length of a line on a terminal, with its end (N_TTY_BUF_SIZE).
+const MAX_LINE: usize = 4096;
 
 /// Reads a file, or standard input for `-`; warns if other users can read it.
 ///
@@ -99,11 +102,12 @@ pub fn ask(question: &str) -> Result<Option<Zeroizing<String>>, Stop> {
 fn ask_on(mut terminal: &File, question: &str) -> Result<Zeroizing<String>, Stop> {
     terminal.write_all(question.as_bytes()).at("/dev/tty")?;
     let waited = wait_for(terminal.as_fd(), PollFlags::POLLIN, None);
-    let mut line = Zeroizing::new(String::with_capacity(4096));
+    let mut line = Zeroizing::new([0; MAX_LINE]);
     // A readable terminal has a whole line.
-    let read = waited.and_then(|_| BufReader::new(terminal).read_line(&mut line).at("/dev/tty"));
+    let read = waited.and_then(|_| terminal.read(&mut *line).at("/dev/tty"));
     terminal.write_all(b"\n").at("/dev/tty")?;
-    read?;
+    let line = std::str::from_utf8(line.get(..read?).unwrap_or_default());
+    let line = line.map_err(|_| Stop::usage("/dev/tty: not text"))?;
     let line = line.trim_end_matches(['\n', '\r']);
     report::conceal(line);
     Ok(Zeroizing::new(line.to_owned()))

@@ -50,7 +50,7 @@ impl SignerArgs {
         let (Some(name), Some(path)) = (&self.signer, &self.hmac_key_file) else {
             return Ok(None);
         };
-        let key = secret::line(path, "key")?;
+        let key = secret::local_line(path, "key")?;
         let hash = match self.hmac_hash {
             Hash::Md5 => HmacHash::Md5,
             Hash::Sha1 => HmacHash::Sha1,

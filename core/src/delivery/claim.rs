@@ -17,6 +17,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use zeroize::Zeroizing;
 
 use crate::os::clock;
 use crate::report::Stop;
@@ -110,9 +111,12 @@ fn text(signed: &[u8], stream_id: &[u8], sequence: u64) -> Vec<u8> {
     [CONTEXT, signed, &sequence.to_be_bytes(), stream_id].concat()
 }
 
+/// The seed of a stream's key. It is overwritten when it is no longer needed.
+pub type Seed = Zeroizing<[u8; 32]>;
+
 /// Creates the seed of a stream's key: 244 random bits.
-pub fn random_seed() -> [u8; 32] {
-    let mut seed = [0; 32];
+pub fn random_seed() -> Seed {
+    let mut seed = Seed::default();
     let halves = seed.chunks_exact_mut(16);
     halves.for_each(|half| half.copy_from_slice(&clock::random_uuid()));
     seed

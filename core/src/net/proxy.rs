@@ -173,14 +173,8 @@ impl Proxy {
                 deadline,
             );
         }
-        let mut request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
-        if let Some(credentials) = &self.credentials {
-            let token = BASE64.encode(credentials.as_bytes());
-            request += &format!("Proxy-Authorization: Basic {token}\r\n");
-        }
-        request += "\r\n";
         let mut socket = socket;
-        socket.write_all(request.as_bytes())?;
+        socket.write_all(self.request(to).as_bytes())?;
         let answer = read_answer(socket, deadline)?;
         let line = answer.lines().next().unwrap_or_default();
         let (protocol, status) = line.split_once(' ').unwrap_or_default();
@@ -195,6 +189,18 @@ impl Proxy {
                 Err(DialError::of(FaultKind::Handshake, cause))
             }
         }
+    }
+
+    fn request(&self, to: &HostPort) -> Zeroizing<String> {
+        let token = self.credentials.as_ref().map(|text| BASE64.encode(text.as_bytes()));
+        let token = token.map(Zeroizing::new);
+        let (name, token, end) = match &token {
+            Some(token) => ("Proxy-Authorization: Basic ", token.as_str(), "\r\n\r\n"),
+            None => ("", "", "\r\n"),
+        };
+        let head = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n");
+        // Allocated at once, so that no copy of the secret is left behind.
+        Zeroizing::new([head.as_str(), name, token, end].concat())
     }
 }
 

@@ -8,6 +8,7 @@ use std::os::fd::AsFd as _;
 
 use nix::poll::PollFlags;
 use socket2::Socket;
+use zeroize::Zeroizing;
 
 use super::{DialError, Fault, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
@@ -84,14 +85,14 @@ fn authenticate(
     deadline: Deadline,
 ) -> Result<(), DialError> {
     let (name, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-    let mut request = vec![1];
-    for part in [name, password] {
-        let len = u8::try_from(part.len())
-            .map_err(|_| DialError::failed("name or password is longer than SOCKS5 allows"))?;
-        request.push(len);
-        request.extend_from_slice(part.as_bytes());
-    }
-    socket.write_all(&request)?;
+    let len = |part: &str| {
+        u8::try_from(part.len())
+            .map_err(|_| DialError::failed("name or password is longer than SOCKS5 allows"))
+    };
+    let lens = (len(name)?, len(password)?);
+    // Allocated at once, so that no copy of the secret is left behind.
+    let request = [&[1, lens.0][..], name.as_bytes(), &[lens.1], password.as_bytes()].concat();
+    socket.write_all(&Zeroizing::new(request))?;
     match read::<2>(socket, deadline)? {
         [_, 0] => Ok(()),
         _ => {

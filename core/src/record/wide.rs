@@ -42,9 +42,7 @@ mod tests {
         let (mut progress, mut records, mut start) = (Progress::default(), Vec::new(), 0);
         for end in (step..text.len()).step_by(step).chain([text.len()]) {
             let more = if end == text.len() { More::Ended } else { More::Idle };
-            while let Some((len, part)) =
-                progress.next_wide(&text[start..end], UNIT, limit, more)
-            {
+            while let Some((len, part)) = progress.next_wide(&text[start..end], UNIT, limit, more) {
                 records.push((text[start..start + len].to_vec(), part));
                 start += len;
             }

@@ -5,24 +5,33 @@
 use std::sync::{Mutex, PoisonError};
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use zeroize::Zeroizing;
 
 /// Length of the parts of a secret that are concealed.
 const PART: usize = 16;
 /// Shorter secrets are not concealed: that would hide half of every message, and they are hardly
 /// secrets.
 const SHORTEST: usize = 4;
+/// Maximum number of secrets: tokens are renewed for months, and the old ones expire.
+const MOST: usize = 256;
+/// Number of the first secrets, which are never forgotten: they come from the user.
+const KEPT: usize = 64;
 /// Replacement for a secret.
 const CONCEALED: &str = "[concealed]";
 
-/// The secrets as given, and those long enough to recognise a part of, in lower case and without
-/// blanks.
+/// The secrets, the oldest first.
 #[derive(Debug, Default)]
-struct Secrets {
-    whole: Vec<String>,
-    parts: Vec<String>,
+struct Secrets(Vec<Secret>);
+
+#[derive(Debug)]
+struct Secret {
+    /// As given.
+    whole: Zeroizing<String>,
+    /// Its words that are long enough to recognise a part of, in lower case.
+    words: Vec<Zeroizing<String>>,
 }
 
-static SECRETS: Mutex<Secrets> = Mutex::new(Secrets { whole: Vec::new(), parts: Vec::new() });
+static SECRETS: Mutex<Secrets> = Mutex::new(Secrets(Vec::new()));
 
 /// Conceals `secret` in all further lines on stderr, whatever their origin, e.g. a peer that quotes
 /// a token or a library that logs a request. Core dumps are disabled as well.
@@ -39,27 +48,32 @@ pub fn without_secrets(text: &str) -> String {
 
 impl Secrets {
     fn learn(&mut self, secret: &str) {
-        if secret.len() < SHORTEST || self.whole.iter().any(|known| known == secret) {
+        if secret.len() < SHORTEST || self.0.iter().any(|known| known.whole.as_str() == secret) {
             return;
         }
-        self.whole.push(secret.to_owned());
-        // Longest first: a secret that is part of another must not break that one up.
-        self.whole.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let parts = secret.split_whitespace().map(str::to_ascii_lowercase);
-        self.parts.extend(parts.filter(|part| part.len() >= PART));
+        let words = secret.split_whitespace().filter(|word| word.len() >= PART);
+        let words = words.map(|word| Zeroizing::new(word.to_ascii_lowercase())).collect();
+        if self.0.len() == MOST {
+            drop(self.0.remove(KEPT));
+        }
+        self.0.push(Secret { whole: Zeroizing::new(secret.to_owned()), words });
     }
 
     fn conceal(&self, text: &str) -> String {
-        if self.whole.is_empty() {
+        if self.0.is_empty() {
             return text.to_owned();
         }
-        let conceal = |text: String, secret: &String| text.replace(secret, CONCEALED);
-        let text = self.whole.iter().fold(text.to_owned(), conceal);
-        conceal_parts(&text, &self.parts)
+        let mut all: Vec<&str> = self.0.iter().map(|secret| secret.whole.as_str()).collect();
+        // Longest first: a secret that is part of another must not break that one up.
+        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let conceal = |text: String, secret: &str| text.replace(secret, CONCEALED);
+        let text = all.into_iter().fold(text.to_owned(), conceal);
+        let words = self.0.iter().flat_map(|secret| &secret.words);
+        conceal_parts(&text, &words.map(|word| word.as_str()).collect::<Vec<_>>())
     }
 }
 
-fn conceal_parts(text: &str, secrets: &[String]) -> String {
+fn conceal_parts(text: &str, secrets: &[&str]) -> String {
     // Joins text that is broken up by blanks and line ends, with the origin of each character.
     let (places, joined): (Vec<usize>, Vec<u8>) =
         text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace()).unzip();
@@ -90,16 +104,16 @@ fn hide(hidden: &mut [bool], at: usize, len: usize) {
 }
 
 /// Whether `text` contains a part of a secret.
-fn holds_part(text: &[u8], secrets: &[String]) -> bool {
+fn holds_part(text: &[u8], secrets: &[&str]) -> bool {
     text.windows(PART).any(|window| is_part(window, secrets))
 }
 
-fn is_part(window: &[u8], secrets: &[String]) -> bool {
+fn is_part(window: &[u8], secrets: &[&str]) -> bool {
     let lower = window.to_ascii_lowercase();
     secrets.iter().any(|secret| memchr::memmem::find(secret.as_bytes(), &lower).is_some())
 }
 
-fn hide_parts(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
+fn hide_parts(joined: &[u8], secrets: &[&str], hidden: &mut [bool]) {
     for (at, window) in joined.windows(PART).enumerate() {
         if is_part(window, secrets) {
             hide(hidden, at, PART);
@@ -108,7 +122,7 @@ fn hide_parts(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
 }
 
 /// Hides runs of base64 that contain a secret or a part of one, at any alignment.
-fn hide_encoded(joined: &[u8], secrets: &[String], hidden: &mut [bool]) {
+fn hide_encoded(joined: &[u8], secrets: &[&str], hidden: &mut [bool]) {
     let is_digit =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
     let mut at = 0;
@@ -151,8 +165,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let secrets = [SECRET.to_owned()];
-        assert_eq!(conceal_parts(text, &secrets), expected);
+        assert_eq!(conceal_parts(text, &[SECRET]), expected);
     }
 
     #[test]
@@ -191,5 +204,16 @@ mod tests {
         let concealed = secrets.conceal("x bearer hunter2, hunter2, abc, LEARNT-0123456789");
         assert_eq!(concealed, "x [concealed], [concealed], abc, [concealed]");
         assert_eq!(Secrets::default().conceal("eyJhbGciOiJIUzI1NiJ9"), "eyJhbGciOiJIUzI1NiJ9");
+    }
+
+    #[test]
+    fn tokens_that_are_renewed_for_months_fill_no_memory() {
+        let token = |number: u64| format!("{:020}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut secrets = Secrets::default();
+        (1..=1000).for_each(|number| secrets.learn(&token(number)));
+        assert_eq!(secrets.0.len(), MOST);
+        let text = [1, 64, 1000, 65].map(token).join(" ");
+        let expected = format!("[concealed] [concealed] [concealed] {}", token(65));
+        assert_eq!(secrets.conceal(&text), expected);
     }
 }

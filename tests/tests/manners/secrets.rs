@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the secrets of each tool are: not in its memory for others to read, nor in its arguments, nor
-//! in what it says.
+//! Where the secrets of each tool are: not in its memory for others to read, nor longer than needed, nor
+//! in its arguments, nor in what it says.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 use heka_tests::{
-    Signal, Tool, certificates, eventually, require_kafka, require_root, scratch, sh,
+    Peer, Running, Signal, Tool, certificates, eventually, require_kafka, require_root, scratch,
+    sh, skip_anywhere,
 };
 
 /// Some user that is neither root nor us.
@@ -141,4 +142,70 @@ fn the_password_of_a_proxy_is_in_no_core_dump_either() {
         is_kept_from_others(running.pid()).filter(|()| is_tool)
     });
     running.end_by(Signal::SIGKILL);
+}
+
+/// Returns how often a text is in the memory that a process has written to; `None` if even root may not
+/// read it.
+fn copies(pid: i32, text: &str) -> Option<usize> {
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let mut count = 0;
+    for map in maps.lines().filter(|map| map.contains(" rw-p ")) {
+        let (from, to) = map.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let [from, to] = [from, to].map(|text| u64::from_str_radix(text, 16).unwrap());
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        // Parts of it may have been returned to the system meanwhile.
+        let len = memory.read_at(&mut bytes, from).unwrap_or(0);
+        count += bytes[..len].windows(text.len()).filter(|part| *part == text.as_bytes()).count();
+    }
+    Some(count)
+}
+
+#[test]
+fn a_key_is_overwritten_once_it_is_known() {
+    let folder = scratch();
+    if !require_root() || !prepare(folder.path()) {
+        return;
+    }
+    // Root may read files of others, but they are not secret then.
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        chown(entry.unwrap().path(), Some(0), None).unwrap();
+    }
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let (ws, nats) = (format!("ws://{at}/"), format!("nats://{at}/s.x"));
+    let start = |name: &str, args: &[&str]| {
+        Tool::new(name).args(args).dir(folder.path()).stdin_open().spawn()
+    };
+    let connected = |name: &str, args: &[&str]| {
+        let running = start(name, args);
+        server.accept().unwrap();
+        running
+    };
+    let answering = |name: &str, args: &[&str], input: &[u8]| {
+        let mut running = start(name, args);
+        running.write(input);
+        running.wait_stdout("the answer", |out| !out.is_empty());
+        running
+    };
+    let kept = connected("ws-source", &[&ws, "--bearer-file=secret"]);
+    match copies(kept.pid(), SECRET) {
+        None => return skip_anywhere("root may not read the memory of others"),
+        Some(count) => assert!(count > 0, "it is needed for each connection"),
+    }
+    let signing = ["--signer=ops", "--hmac-key-file=secret"];
+    let frame = Tool::new("heka-encode").stdin("x\n").run().succeeds().stdout;
+    let listener = Peer::with("heka-listen", ["127.0.0.1:0", "--hmac-keys=keys"], |tool| {
+        tool.dir(folder.path())
+    });
+    let all: [(Running, &str); 5] = [
+        (answering("heka-encode", &signing, b"x\n"), SECRET),
+        (answering("heka-decode", &["--hmac-keys=keys"], &frame), SECRET),
+        (connected("heka-send", &[&[at.as_str()][..], &signing].concat()), SECRET),
+        (listener.into_running(), SECRET),
+        (connected("heka-nats", &[&nats, "--nkey=seed"]), SEED),
+    ];
+    for (running, secret) in all {
+        assert_eq!(copies(running.pid(), secret), Some(0), "{}", running.pid());
+    }
 }

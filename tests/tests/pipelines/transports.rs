@@ -8,8 +8,7 @@ use std::path::Path;
 
 use heka_tests::page::{example, examples};
 use heka_tests::{
-    Signal, TempDir, Tool, eventually, lines, put_program, require, require_root, scratch, sh,
-    skip,
+    Signal, TempDir, Tool, eventually, lines, put_program, require, require_root, scratch, sh, skip,
 };
 
 fn payloads(file: &Path) -> String {

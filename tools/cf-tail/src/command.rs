@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use heka_core::os::{wait, wait_for};
+use heka_core::os::{SecretBytes, append_secret, wait, wait_for};
 use heka_core::report::words::Span;
 use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
@@ -49,21 +49,21 @@ pub(crate) fn output(line: &str) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(last.to_owned()))
 }
 
-fn gather(child: &mut Child) -> Result<(Zeroizing<Vec<u8>>, ExitStatus), Stop> {
+fn gather(child: &mut Child) -> Result<(SecretBytes, ExitStatus), Stop> {
     let deadline = Instant::now() + LIMIT;
     let too_slow = || failed(format_args!("not done after {}", Span(LIMIT)));
     let mut bytes = Zeroizing::new(Vec::new());
     if let Some(mut pipe) = child.stdout.take() {
-        let mut block = [0; 4096];
+        let mut block = Zeroizing::new([0; 4096]);
         loop {
             if !wait_for(pipe.as_fd(), PollFlags::POLLIN, Some(deadline))? {
                 return Err(too_slow());
             }
-            let len = pipe.read(&mut block).map_err(|error| failed(error.cause()))?;
+            let len = pipe.read(&mut *block).map_err(|error| failed(error.cause()))?;
             if len == 0 {
                 break;
             }
-            bytes.extend_from_slice(block.get(..len).unwrap_or_default());
+            append_secret(&mut bytes, block.get(..len).unwrap_or_default());
             if bytes.len() > MAX_OUTPUT {
                 return Err(failed("more than 1 MiB"));
             }

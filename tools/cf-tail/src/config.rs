@@ -8,10 +8,10 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use heka_core::cli::secret;
+use heka_core::cli::{SecretJson, secret};
 use heka_core::os::{Exposed, Replacement, is_named, read_secret};
 use heka_core::report::{Explain as _, Stop};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
@@ -75,11 +75,11 @@ impl Config {
         Ok(Some(Self::from_object(path, &object)))
     }
 
-    fn from_object(path: PathBuf, object: &Map<String, Json>) -> Self {
+    fn from_object(path: PathBuf, object: &Json) -> Self {
         let text = |name| find(object, name).and_then(Json::as_str).filter(|text| !text.is_empty());
         let owned = |name| text(name).map(str::to_owned);
         let guid = |name| {
-            let target = find(object, name).and_then(Json::as_object);
+            let target = find(object, name);
             let guid = target.and_then(|target| find(target, "GUID")).and_then(Json::as_str);
             guid.filter(|guid| !guid.is_empty()).map(str::to_owned)
         };
@@ -126,9 +126,8 @@ impl Config {
         if let Some(refresh) = refresh {
             replace(&mut object, "RefreshToken", refresh);
         }
-        let text = serde_json::to_vec_pretty(&object)
-            .map(Zeroizing::new)
-            .map_err(|error| Stop::failed(format_args!("{name}: {error}")))?;
+        let text =
+            object.to_pretty().map_err(|error| Stop::failed(format_args!("{name}: {error}")))?;
         write_private(&self.path, &text).at(name)?;
         drop(lock);
         Ok(())
@@ -154,24 +153,27 @@ fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
     new.replace().map(drop)
 }
 
-fn parse(text: &str) -> Result<Map<String, Json>, String> {
-    match serde_json::from_str(text) {
-        Ok(Json::Object(object)) => Ok(object),
+fn parse(text: &str) -> Result<SecretJson, String> {
+    match SecretJson::parse(text.as_bytes()) {
+        Ok(json) if json.is_object() => Ok(json),
         Ok(_) => Err("not an object".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
 /// Returns a member, ignoring case.
-fn find<'a>(object: &'a Map<String, Json>, name: &str) -> Option<&'a Json> {
+fn find<'a>(json: &'a Json, name: &str) -> Option<&'a Json> {
+    let object = json.as_object()?;
     object.get(name).or_else(|| {
         object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     })
 }
 
-fn replace(object: &mut Map<String, Json>, name: &str, secret: &Secret) {
+fn replace(json: &mut Json, name: &str, secret: &Secret) {
+    let Some(object) = json.as_object_mut() else { return };
     let key = object.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned();
-    object.insert(key.unwrap_or_else(|| name.to_owned()), Json::from(secret.reveal()));
+    let key = key.unwrap_or_else(|| name.to_owned());
+    drop(object.insert(key, Json::from(secret.reveal())).map(SecretJson::from));
 }
 
 /// Reads a file with a secret: a file that others can read or change is rejected, or with `force`

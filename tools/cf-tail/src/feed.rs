@@ -11,6 +11,7 @@ use heka_core::net::{Fault, FaultKind, Stream};
 use heka_core::os::signal;
 use heka_core::report::{self, Stop};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::endpoint;
 use crate::envelope::{Envelope, Unreadable};
@@ -62,8 +63,9 @@ impl Feed<'_> {
         let endpoint = Endpoint::parse(self.url.as_str()).map_err(Failure::BadResponse)?;
         let stream = session.dialers.dial(&endpoint.addr)?;
         let mut request = Request::new(&endpoint);
-        let mut header =
-            |name: &str, value: &str| request.headers.push((name.to_owned(), value.to_owned()));
+        let mut header = |name: &str, value: &str| {
+            request.headers.push((name.to_owned(), Zeroizing::new(value.to_owned())));
+        };
         header("User-Agent", concat!("cf-tail/", env!("CARGO_PKG_VERSION")));
         header("Origin", self.origin);
         if let Some(token) = token {
@@ -233,7 +235,8 @@ fn refused(refusal: &Refusal, trace: bool) -> Failure {
 
 fn trace(url: &Url, request: &Request) {
     report::plain(format_args!("WEBSOCKET REQUEST: GET {url}"));
-    trace_headers(request.headers.iter().map(as_header));
+    let headers = request.headers.iter();
+    trace_headers(headers.map(|(name, value)| (name.as_str(), value.as_bytes())));
 }
 
 fn as_header((name, value): &(String, String)) -> (&str, &[u8]) {

@@ -11,6 +11,7 @@ use heka_core::report::{self, Stop};
 use ureq::http::{HeaderMap, Response, header};
 use ureq::{Agent, Body, BodyReader};
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::secret::Secret;
@@ -156,8 +157,9 @@ impl Http {
         let request = self.once.post(url.as_str()).config().timeout_global(self.limit).build();
         let mut request = request.header(header::ACCEPT, "application/json");
         if let Some((name, password)) = basic {
-            let encoded = data_encoding::BASE64.encode(format!("{name}:{password}").as_bytes());
-            let secret = Secret::new(format!("Basic {encoded}"));
+            let both = Zeroizing::new([name, ":", password].concat());
+            let encoded = Zeroizing::new(data_encoding::BASE64.encode(both.as_bytes()));
+            let secret = Secret::new(["Basic ", &encoded].concat());
             request = request.header(header::AUTHORIZATION, secret.reveal());
         }
         self.trace_request("POST", url, &[], basic.is_some());
@@ -265,7 +267,8 @@ impl Answer {
     /// # Errors
     /// If it breaks off, or is too large for a document.
     pub(crate) fn read(mut self) -> Result<Vec<u8>, Failure> {
-        let mut bytes = Vec::new();
+        // A token is within this size: its answer is not copied while it is read.
+        let mut bytes = Vec::with_capacity(64 << 10);
         let read = (&mut self.body).take(MAX_DOCUMENT + 1).read_to_end(&mut bytes);
         read.map_err(|error| self.line.explain_io(&error))?;
         if bytes.len() as u64 > MAX_DOCUMENT {

@@ -2,6 +2,8 @@
 //! Access tokens: their format and expiry.
 
 use data_encoding::BASE64URL_NOPAD;
+use heka_core::cli::SecretJson;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -33,7 +35,7 @@ impl Token {
         }
         let bare = text.rsplit(' ').next().unwrap_or(text);
         let header = if bare == text && text.starts_with("eyJ") {
-            format!("bearer {text}")
+            ["bearer ", text].concat()
         } else {
             text.to_owned()
         };
@@ -52,7 +54,7 @@ impl Token {
 fn claim(token: &str, name: &str) -> Option<i64> {
     let body = token.split('.').nth(1)?;
     let json = BASE64URL_NOPAD.decode(body.trim_end_matches('=').as_bytes()).ok()?;
-    let json: serde_json::Value = serde_json::from_slice(&json).ok()?;
+    let json = SecretJson::parse(&Zeroizing::new(json)).ok()?;
     let time = json.get(name)?;
     #[expect(clippy::cast_possible_truncation, reason = "a time that does not fit is far away")]
     time.as_i64().or_else(|| time.as_f64().map(|seconds| seconds as i64))

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! New access tokens from the UAA (RFC 6749): with a refresh token, or with a client's own secret.
 
+use heka_core::cli::SecretJson;
 use heka_core::report;
 use serde_json::Value as Json;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::failure::Failure;
@@ -56,7 +58,7 @@ pub(crate) fn refresh(
         http.post_form(&url, Some((client, secret)), &fields)?
     };
     let status = answer.status;
-    let body = answer.read()?;
+    let body = Zeroizing::new(answer.read()?);
     if status != 200 {
         return Err(refused(status, &body));
     }
@@ -66,12 +68,12 @@ pub(crate) fn refresh(
 fn grant(body: &[u8]) -> Result<Grant, Failure> {
     let unusable = |what: &str| Failure::BadResponse(format!("the UAA's answer has {what}"));
     // The error is not repeated: it may quote the token.
-    let json: Json = serde_json::from_slice(body).map_err(|_| unusable("no JSON"))?;
+    let json = SecretJson::parse(body).map_err(|_| unusable("no JSON"))?;
     let text = |name| json.get(name).and_then(Json::as_str).filter(|text| !text.is_empty());
     let access = text("access_token").ok_or_else(|| unusable("no token"))?;
     let kind = text("token_type").unwrap_or("bearer");
-    let mut token =
-        Token::parse(&format!("{kind} {access}")).map_err(|_| unusable("a bad token"))?;
+    let header = Zeroizing::new([kind, " ", access].concat());
+    let mut token = Token::parse(&header).map_err(|_| unusable("a bad token"))?;
     token.lifetime = json.get("expires_in").and_then(Json::as_i64).or(token.lifetime);
     Ok(Grant { token, refresh: text("refresh_token").map(Secret::new) })
 }

@@ -18,6 +18,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::sink::Shared;
@@ -143,7 +144,9 @@ impl Transport for Wire {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let deadline = deadline(&timeout, self.line.idle);
-        let mut left = self.buffers.output().get(..amount).unwrap_or_default().to_vec();
+        let left = self.buffers.output().get(..amount).unwrap_or_default().to_vec();
+        // It may have a token in it.
+        let mut left = Zeroizing::new(left);
         loop {
             let outcome = if left.is_empty() {
                 self.stream.flush().map(|()| 0)

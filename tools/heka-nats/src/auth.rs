@@ -34,7 +34,7 @@ impl Credentials {
 
     /// Creates credentials from a file whose only line is the seed of a key.
     pub(crate) fn nkey(path: &Path) -> Result<Self, Stop> {
-        let seed = secret::text(path, secret::line(path, "key")?)?;
+        let seed = secret::text(path, secret::local_line(path, "key")?)?;
         let key = key(&seed).ok_or_else(|| unusable(path, "not the seed of a user's nkey"))?;
         Ok(Self::Key { key, token: None })
     }
@@ -84,7 +84,7 @@ fn section<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn key(seed: &str) -> Option<Ed25519KeyPair> {
-    let bytes = BASE32_NOPAD.decode(seed.trim().as_bytes()).ok()?;
+    let bytes = Zeroizing::new(BASE32_NOPAD.decode(seed.trim().as_bytes()).ok()?);
     let (content, sum) = bytes.split_last_chunk::<2>()?;
     let [first, second, raw @ ..] = content else { return None };
     let kind = first << 5 | second >> 3;

@@ -5,11 +5,13 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
+use heka_core::cli::SecretJson;
 use heka_core::net::{DialError, Dialer, Fault, FaultKind, HostPort, Stream};
 use heka_core::os::{Deadline, Wanted, wait_for};
 use heka_core::report;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Map, Value, json};
+use zeroize::Zeroize as _;
 
 use crate::address::Address;
 use crate::auth::Credentials;
@@ -105,8 +107,9 @@ impl Client {
             heard: Instant::now(),
         };
         client.introduce(&info, credentials);
-        client.await_pong(deadline)?;
-        Ok(client)
+        let outcome = client.await_pong(deadline);
+        client.output.zeroize();
+        outcome.map(|()| client)
     }
 
     fn introduce(&mut self, info: &Value, credentials: &Credentials) {
@@ -125,9 +128,10 @@ impl Client {
             connect.insert(name.to_owned(), value);
         }
         credentials.put(&mut connect, info.get("nonce").and_then(Value::as_str).unwrap_or(""));
-        let text =
-            format!("CONNECT {}\r\nSUB {}.* 1\r\nPING\r\n", Value::Object(connect), self.inbox);
-        self.output.extend_from_slice(text.as_bytes());
+        let connect = SecretJson::from(Value::Object(connect)).to_line().unwrap_or_default();
+        let rest = format!("\r\nSUB {}.* 1\r\nPING\r\n", self.inbox);
+        // Allocated at once, so that no copy of a secret is left behind.
+        self.output = [&b"CONNECT "[..], connect.as_slice(), rest.as_bytes()].concat();
     }
 
     /// Waits until the server has processed everything sent before.

@@ -50,7 +50,7 @@ impl Lane {
         let numbers = |addr| plan.delivery.ack_of(addr) == Ack::Peer;
         if plan.targets.iter().flatten().any(numbers) {
             plan.identity = Some(match &spool {
-                Some(Spool { queue, .. }) => Identity::new(queue.stream_id(), &queue.seed())?,
+                Some(Spool { queue, .. }) => Identity::new(queue.stream_id(), queue.seed())?,
                 None => Identity::new(clock::random_uuid(), &random_seed())?,
             });
         }

@@ -47,9 +47,9 @@ pub(crate) struct RequestArgs {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Headers {
     /// For all servers.
-    open: Vec<(String, String)>,
+    open: Vec<(String, Zeroizing<String>)>,
     /// Only for the server that the user named.
-    secret: Vec<(String, String)>,
+    secret: Vec<(String, Zeroizing<String>)>,
     host: Option<String>,
     subprotocols: Vec<String>,
 }
@@ -77,10 +77,10 @@ impl Headers {
     fn add(&mut self, line: &str, visible: bool) -> Result<(), String> {
         let (name, value) = line.split_once(':').ok_or("expected 'NAME: VALUE'")?;
         let name = parse_token(name)?;
-        let value = parse_value(value.trim())?;
+        let value = Zeroizing::new(parse_value(value.trim())?);
         let lower = name.to_ascii_lowercase();
         match lower.as_str() {
-            "host" => self.host = Some(value),
+            "host" => self.host = Some(value.to_string()),
             "sec-websocket-protocol" => return Err("use --subprotocol".to_owned()),
             "connection" | "upgrade" | "content-length" | "transfer-encoding" => {
                 return Err(format!("{name} is the protocol's own"));
@@ -120,17 +120,18 @@ impl RequestArgs {
             if headers.has("Origin") {
                 return Err(Stop::usage("--origin: -H gives an Origin too"));
             }
-            headers.open.push(("Origin".to_owned(), origin.clone()));
+            headers.open.push(("Origin".to_owned(), origin.clone().into()));
         }
         if !self.user_agent.is_empty() && !headers.has("User-Agent") {
-            headers.open.push(("User-Agent".to_owned(), self.user_agent.clone()));
+            headers.open.push(("User-Agent".to_owned(), self.user_agent.clone().into()));
         }
         let cookies = self.cookies()?;
         if !cookies.is_empty() {
             cookies.iter().filter_map(|cookie| cookie.split_once('=')).for_each(|(_, value)| {
                 conceal(value.trim_matches('"'));
             });
-            headers.secret.push(("Cookie".to_owned(), cookies.join("; ")));
+            let all: Vec<&str> = cookies.iter().map(|cookie| cookie.as_str()).collect();
+            headers.secret.push(("Cookie".to_owned(), Zeroizing::new(all.join("; "))));
         }
         if let Some(value) = self.authorization(endpoint)? {
             headers.secret.push(("Authorization".to_owned(), value));
@@ -139,20 +140,21 @@ impl RequestArgs {
     }
 
     /// Joins the cookies into one header (RFC 6265 §5.4).
-    fn cookies(&self) -> Result<Vec<String>, Stop> {
-        let mut cookies = self.cookie.clone();
+    fn cookies(&self) -> Result<Vec<Zeroizing<String>>, Stop> {
+        let mut cookies: Vec<_> = self.cookie.iter().cloned().map(Zeroizing::new).collect();
         if let Some(path) = &self.cookie_file {
             for (number, line) in lines(path)? {
-                cookies.push(parse_cookie(&line).map_err(|error| wrong(path, number, &error))?);
+                let cookie = parse_cookie(&line).map_err(|error| wrong(path, number, &error))?;
+                cookies.push(Zeroizing::new(cookie));
             }
         }
         Ok(cookies)
     }
 
-    fn authorization(&self, endpoint: &Endpoint) -> Result<Option<String>, Stop> {
+    fn authorization(&self, endpoint: &Endpoint) -> Result<Option<Zeroizing<String>>, Stop> {
         if let Some(path) = &self.bearer_file {
             let token = secret::text(path, secret::line(path, "token")?)?;
-            return Ok(Some(format!("Bearer {}", &*token)));
+            return Ok(Some(Zeroizing::new(["Bearer ", &token].concat())));
         }
         let Some(user) = self.user.as_ref().or(endpoint.user.as_ref()) else {
             return match self.password_file {
@@ -169,10 +171,10 @@ impl RequestArgs {
                 Stop::usage("--user: needs --password-file, or a terminal to ask")
             })?,
         };
-        let credentials = Zeroizing::new(format!("{user}:{}", &*password));
-        let token = BASE64.encode(credentials.as_bytes());
+        let credentials = Zeroizing::new([user.as_str(), ":", &password].concat());
+        let token = Zeroizing::new(BASE64.encode(credentials.as_bytes()));
         conceal(&token);
-        Ok(Some(format!("Basic {token}")))
+        Ok(Some(Zeroizing::new(["Basic ", &token].concat())))
     }
 }
 
@@ -192,11 +194,11 @@ fn add_file(headers: &mut Headers, path: &Path) -> Result<(), Stop> {
 }
 
 /// Returns the lines of a file of secrets, without empty lines and comments.
-fn lines(path: &Path) -> Result<Vec<(usize, String)>, Stop> {
+fn lines(path: &Path) -> Result<Vec<(usize, Zeroizing<String>)>, Stop> {
     let text = secret::text(path, secret::read(path)?)?;
     let lines = (1..).zip(text.lines().map(str::trim));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    Ok(lines.map(|(number, line)| (number, line.to_owned())).collect())
+    Ok(lines.map(|(number, line)| (number, Zeroizing::new(line.to_owned()))).collect())
 }
 
 fn wrong(path: &Path, number: usize, error: &str) -> Stop {
@@ -248,7 +250,7 @@ mod tests {
         let found = headers(&["X-B: 2", "x-a:1", "X-B:  3"], true).unwrap();
         let endpoint = Endpoint::parse("ws://h/").unwrap();
         let expected = [("X-B", "2"), ("x-a", "1"), ("X-B", "3")];
-        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned().into()));
         assert_eq!(found.request(&endpoint, false).headers, expected);
     }
 

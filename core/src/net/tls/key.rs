@@ -35,19 +35,19 @@ const UNSUPPORTED: [(&[u8], &str); 7] = [
     (&[0x2b, 0x65, 0x6e], "X25519"),
 ];
 
-/// Prepares a key for signing.
+/// Prepares a key for signing. The library overwrites what it is given.
 ///
 /// # Errors
 /// A description of why the key cannot be used.
 pub(super) fn certified(
     chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    key: &PrivateKeyDer<'_>,
     provider: &CryptoProvider,
 ) -> Result<Arc<CertifiedKey>, String> {
     let parsed = chain.first().and_then(|certificate| Certificate::parse(certificate));
     let public = parsed.ok_or("its certificate cannot be read")?.public;
-    let kind = unsupported(&key, &public);
-    let key = completed(&key, &public).unwrap_or(key);
+    let kind = unsupported(key, &public);
+    let key = completed(key, &public).unwrap_or_else(|| key.clone_key());
     let signing = provider.key_provider.load_private_key(key).map_err(|_| kind)?;
     let spki = signing.public_key();
     let own = spki.as_ref().and_then(|spki| PublicKey::parse(spki));

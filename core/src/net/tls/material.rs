@@ -9,6 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::key::certified;
 use crate::os::{Exposed, read_secret};
@@ -48,7 +49,7 @@ pub struct KeyPair {
     /// The certificate followed by its issuers.
     pub chain: Vec<CertificateDer<'static>>,
     /// The key.
-    pub key: PrivateKeyDer<'static>,
+    pub key: Zeroizing<PrivateKeyDer<'static>>,
 }
 
 impl Roots {
@@ -99,7 +100,7 @@ impl Identity {
         match self {
             Self::Given(pairs) => pairs
                 .iter()
-                .map(|KeyPair { chain, key }| certified(chain.clone(), key.clone_key(), provider))
+                .map(|KeyPair { chain, key }| certified(chain.clone(), key, provider))
                 .collect::<Result<_, _>>()
                 .map_err(|words| {
                     Stop::usage(format_args!("the client certificate cannot be used: {words}"))
@@ -110,7 +111,8 @@ impl Identity {
                     rustls_pki_types::pem::Error::NoItemsFound => no_key(key, &text),
                     error => pem_error(key, &error),
                 })?;
-                let certified = certified(certificates(cert)?, found, provider);
+                let found = Zeroizing::new(found);
+                let certified = certified(certificates(cert)?, &found, provider);
                 Ok(vec![certified.map_err(|words| unusable(key, words))?])
             }
         }

@@ -59,7 +59,7 @@ pub fn shake<S: Read + Write + AsFd>(
 ) -> Result<Socket<S>, Failure> {
     set_nonblocking(&stream)?;
     let key = random_key();
-    write_all(&mut stream, &request.bytes(&key, options.compression), deadline)?;
+    write_all(&mut stream, request.bytes(&key, options.compression).as_bytes(), deadline)?;
     let (answer, rest) = read_answer(&mut stream, deadline)?;
     if answer.status != 101 {
         let body = read_body(&mut stream, &answer, rest, deadline)?;

@@ -3,6 +3,7 @@
 
 use data_encoding::BASE64;
 use sha1::{Digest as _, Sha1};
+use zeroize::Zeroizing;
 
 use super::Endpoint;
 use super::deflate::OFFER;
@@ -18,8 +19,8 @@ pub struct Request {
     pub target: String,
     /// Value of the Host header.
     pub host: String,
-    /// Further headers, sent unchanged in this order.
-    pub headers: Vec<(String, String)>,
+    /// Further headers, sent unchanged in this order. They may be secret.
+    pub headers: Vec<(String, Zeroizing<String>)>,
     /// Names of subprotocols, in order of preference.
     pub subprotocols: Vec<String>,
 }
@@ -35,7 +36,7 @@ impl Request {
         }
     }
 
-    pub(super) fn bytes(&self, key: &str, compression: bool) -> Vec<u8> {
+    pub(super) fn bytes(&self, key: &str, compression: bool) -> Zeroizing<String> {
         let mut text = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
@@ -47,11 +48,12 @@ impl Request {
         if compression {
             text += &format!("Sec-WebSocket-Extensions: {OFFER}\r\n");
         }
-        for (name, value) in &self.headers {
-            text += &format!("{name}: {value}\r\n");
-        }
-        text += "\r\n";
-        text.into_bytes()
+        let headers = self.headers.iter();
+        let headers =
+            headers.flat_map(|(name, value)| [name.as_str(), ": ", value.as_str(), "\r\n"]);
+        let parts: Vec<&str> = [text.as_str()].into_iter().chain(headers).chain(["\r\n"]).collect();
+        // Allocated at once, so that no copy of a secret is left behind.
+        Zeroizing::new(parts.concat())
     }
 }
 
@@ -75,17 +77,16 @@ mod tests {
     #[test]
     fn the_request_has_what_the_protocol_asks_for() {
         let mut request = Request::new(&Endpoint::parse("ws://h/a?b").unwrap());
-        request.headers.push(("X-One".to_owned(), "1".to_owned()));
+        request.headers.push(("X-One".to_owned(), Zeroizing::new("1".to_owned())));
         request.subprotocols = vec!["a".to_owned(), "b".to_owned()];
-        let text = String::from_utf8(request.bytes("KEY", false)).unwrap();
         assert_eq!(
-            text,
+            request.bytes("KEY", false).as_str(),
             "GET /a?b HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: KEY\r\n\
              Sec-WebSocket-Protocol: a, b\r\nX-One: 1\r\n\r\n"
         );
-        let text = String::from_utf8(request.bytes("KEY", true)).unwrap();
-        assert!(text.contains("\r\nSec-WebSocket-Extensions: permessage-deflate; "), "{text}");
+        let text = request.bytes("KEY", true);
+        assert!(text.contains("\r\nSec-WebSocket-Extensions: permessage-deflate; "), "{}", &*text);
     }
 
     #[test]

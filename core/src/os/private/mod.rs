@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 pub use dir::PrivateDir;
 pub use replacement::{Replacement, is_named, target_of};
-pub use secret::{Exposed, SecretBytes, read_secret};
+pub use secret::{Exposed, SecretBytes, append_secret, read_secret};
 
 use crate::report::Refused;
 

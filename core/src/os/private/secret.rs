@@ -98,7 +98,7 @@ fn read_all(path: &Path, mut file: File) -> Result<SecretBytes, Stop> {
         wait_for(file.as_fd(), PollFlags::POLLIN, None)?;
         match file.read(&mut *block) {
             Ok(0) => return Ok(bytes),
-            Ok(len) => push(&mut bytes, block.get(..len).unwrap_or_default()),
+            Ok(len) => append_secret(&mut bytes, block.get(..len).unwrap_or_default()),
             Err(error)
                 if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
             Err(error) => return Err(error).stop(Status::Usage, path.display()),
@@ -110,7 +110,7 @@ fn read_all(path: &Path, mut file: File) -> Result<SecretBytes, Stop> {
 }
 
 /// Appends without leaving a copy in the previous buffer.
-fn push(bytes: &mut SecretBytes, more: &[u8]) {
+pub fn append_secret(bytes: &mut SecretBytes, more: &[u8]) {
     if bytes.len() + more.len() > bytes.capacity() {
         let mut larger = Vec::with_capacity(2 * bytes.capacity() + more.len());
         larger.extend_from_slice(bytes);

@@ -23,12 +23,14 @@ use data_encoding::HEXLOWER;
 
 use super::Place;
 use super::files::{Files, MAX_LINE};
-use heka_core::delivery::claim::random_seed;
+use heka_core::delivery::claim::{Seed, random_seed};
 use heka_core::delivery::is_full;
-use heka_core::os::{PrivateDir, clock};
+use heka_core::os::{PrivateDir, SecretBytes, clock};
 use heka_core::report::{self, Explain as _, Refused, Stop};
 
 const NAME: &str = "cursor";
+/// Allocated for reading, so that nothing is copied: a longer file is not a cursor.
+const ROOM: usize = 4096;
 /// Used if the boot ID cannot be read.
 pub(super) const NO_BOOT: &str = "0";
 
@@ -37,7 +39,7 @@ pub(super) const NO_BOOT: &str = "0";
 pub(super) struct Cursor {
     pub(super) stream_id: [u8; 16],
     /// The seed of the key by which receivers recognise the stream.
-    pub(super) seed: [u8; 32],
+    pub(super) seed: Seed,
     pub(super) place: Place,
     pub(super) number: u64,
     /// Difference between the numbers in blocks and those on the wire.
@@ -66,7 +68,7 @@ impl Cursor {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::fresh(boot)),
             other => other.at(path.display())?,
         };
-        let mut text = Vec::new();
+        let mut text = SecretBytes::new(Vec::with_capacity(ROOM));
         file.take(MAX_LINE).read_to_end(&mut text).at(path.display())?;
         let text = String::from_utf8_lossy(&text);
         if text.split(' ').next().and_then(|version| version.parse::<u64>().ok()) > Some(2) {
@@ -115,10 +117,13 @@ impl Cursor {
             "2" => false,
             _ => return None,
         };
-        let stream = HEXLOWER.decode(words.next()?.as_bytes()).ok()?;
+        let stream = SecretBytes::new(HEXLOWER.decode(words.next()?.as_bytes()).ok()?);
         let (stream_id, seed) = stream.split_first_chunk()?;
         // Older versions had no seed.
-        let seed = if seed.is_empty() { random_seed() } else { seed.try_into().ok()? };
+        let seed = match seed {
+            [] => random_seed(),
+            seed => Seed::new(seed.try_into().ok()?),
+        };
         let boot = words.next()?.to_owned();
         let place = Place { file: number(&mut words)?, offset: number(&mut words)? };
         let last = number(&mut words)?;
@@ -155,27 +160,29 @@ impl Cursor {
     /// where files can only be removed once this is saved, it is overwritten in place.
     pub(super) fn save(&self, dir: &PrivateDir) -> io::Result<()> {
         let line = self.line();
-        match dir.replace_file(NAME, line.as_bytes()) {
-            Err(error) if is_full(&error) => overwrite(dir, line.as_bytes())?.sync_data(),
+        match dir.replace_file(NAME, &line) {
+            Err(error) if is_full(&error) => overwrite(dir, &line)?.sync_data(),
             other => other,
         }
     }
 
     /// Writes the file if there was no readable one: visible to the next process, but not synced.
     pub(super) fn put(&self, dir: &PrivateDir) -> io::Result<()> {
-        overwrite(dir, self.line().as_bytes()).map(drop)
+        overwrite(dir, &self.line()).map(drop)
     }
 
-    fn line(&self) -> String {
+    fn line(&self) -> SecretBytes {
         let Place { file, offset } = self.place;
-        let stream = HEXLOWER.encode(&[self.stream_id.as_slice(), &self.seed].concat());
+        let stream = SecretBytes::new([self.stream_id.as_slice(), self.seed.as_slice()].concat());
+        let stream = SecretBytes::new(HEXLOWER.encode(&stream).into_bytes());
         let boot = &self.boot;
         let promised = self.promised.map(|place| format!(" {} {}", place.file, place.offset));
         let promised = promised.unwrap_or_default();
         let Self { number, lost, home, first_file, stored, .. } = self;
-        format!(
-            "2 {stream} {boot} {file} {offset} {number} {lost} {home} {first_file} {stored}{promised}\n"
-        )
+        let rest = format!(
+            " {boot} {file} {offset} {number} {lost} {home} {first_file} {stored}{promised}\n"
+        );
+        SecretBytes::new([&b"2 "[..], &stream, rest.as_bytes()].concat())
     }
 }
 

@@ -51,6 +51,7 @@ use reader::Reader;
 use safety::Safety;
 pub(crate) use safety::TICK;
 
+use heka_core::delivery::claim::Seed;
 use heka_core::delivery::is_full;
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop, stats};
@@ -177,8 +178,8 @@ impl Queue {
     }
 
     /// Returns the seed of the stream's key.
-    pub(crate) fn seed(&self) -> [u8; 32] {
-        self.cursor.seed
+    pub(crate) fn seed(&self) -> &Seed {
+        &self.cursor.seed
     }
 
     /// Returns the number of the last message that an earlier process may have sent; `None` if that

@@ -5,6 +5,7 @@ use heka_core::net::tls::KeyPair;
 use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, Pkcs12ImportPolicy};
 use rustls_pki_types::PrivateKeyDer;
 use sha1::{Digest as _, Sha1};
+use zeroize::Zeroizing;
 
 use super::{Contents, jks_lengths};
 
@@ -86,6 +87,7 @@ fn is_jks_whole(bytes: &[u8], password: &str) -> bool {
     sha1.finalize()[..] == digest[..]
 }
 
-fn key_of(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::try_from(der).map_err(|error| format!("its key: {error}"))
+fn key_of(der: Vec<u8>) -> Result<Zeroizing<PrivateKeyDer<'static>>, String> {
+    let key = PrivateKeyDer::try_from(der).map_err(|error| format!("its key: {error}"))?;
+    Ok(Zeroizing::new(key))
 }

@@ -167,18 +167,19 @@ fn sniff(bytes: &[u8]) -> Result<Type, String> {
 }
 
 fn open_pem(bytes: &[u8]) -> Result<Contents, String> {
+    const ENCRYPTED: &[u8] = b"ENCRYPTED";
     let certs = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
     let certs = certs.map_err(|error| format!("PEM: {}", pem_cause(&error)))?;
     if certs.is_empty() {
         return Err("contains no certificate".to_owned());
     }
-    let encrypted = String::from_utf8_lossy(bytes);
     match PrivateKeyDer::from_pem_slice(bytes) {
         Ok(key) => {
-            let own = vec![(String::new(), KeyPair { chain: certs, key })];
+            let pair = KeyPair { chain: certs, key: Zeroizing::new(key) };
+            let own = vec![(String::new(), pair)];
             Ok(Contents { trusted: Vec::new(), own })
         }
-        Err(_) if encrypted.contains("ENCRYPTED") => {
+        Err(_) if bytes.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED) => {
             Err("its key is encrypted; make a PKCS#12 store \
              (openssl pkcs12 -export), whose password is taken"
                 .to_owned())
