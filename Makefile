@@ -45,7 +45,7 @@ export HEKA_TOOLS_REV ?= $(shell cat .revision 2>/dev/null || git rev-parse --sh
 
 .DELETE_ON_ERROR:
 .PHONY: all kafka check fmt fmt-check deny clippy built-tests kafka-tests test doc-test lint-man check-install install-list \
-	bench bench-report bench-check bench-count bench-growth bench-functions fuzz fuzz-check miri soak autobahn demo demo-nats man html pictures completions install install-strip installdirs uninstall \
+	bench bench-report bench-check bench-count bench-growth bench-functions fuzz fuzz-check miri soak autobahn log-cache demo demo-nats man html pictures completions install install-strip installdirs uninstall \
 	clean distclean dist deb tarball sbom release release-check check-package audit version help
 
 all: ## build every tool (PROFILE=release)
@@ -197,6 +197,10 @@ miri: ## unsafe code of core under Miri, as far as it runs there; needs a nightl
 autobahn: ## ws-source against the WebSocket conformance suite, into docs/autobahn.md (python2.7)
 	$(MAKE) all PROFILE=release TOOLS=ws-source
 	HEKA_BINDIR="$(here)/release" tests/autobahn
+
+log-cache: ## cf-tail against a real log-cache, built with Go from a clone (LOG_CACHE)
+	$(MAKE) all PROFILE=release TOOLS=cf-tail
+	HEKA_BINDIR="$(here)/release" tests/log-cache
 
 # Builds only the required tools, as fast as possible; `make install` installs the result of `make`.
 DEMO_TOOLS := heka-tail heka-send heka-listen heka-decode heka-encode
