@@ -194,7 +194,7 @@ fn a_key_is_overwritten_once_it_is_known() {
         Some(count) => assert!(count > 0, "it is needed for each connection"),
     }
     let signing = ["--signer=ops", "--hmac-key-file=secret"];
-    let frame = Tool::new("heka-encode").stdin("x\n").run().succeeds().stdout;
+    let frame = Tool::new("heka-encode").stdin("x\n").run().succeeds().stdout.clone();
     let listener = Peer::with("heka-listen", ["127.0.0.1:0", "--hmac-keys=keys"], |tool| {
         tool.dir(folder.path())
     });

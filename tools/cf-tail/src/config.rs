@@ -105,7 +105,8 @@ impl Config {
     /// Returns the refresh token currently in the file: another cf may have logged in since.
     pub(crate) fn stored_refresh_token(&self) -> Option<Secret> {
         let text = read_private(&self.path, true).ok()?;
-        Self::from_object(PathBuf::new(), &parse(&text).ok()?).refresh_token
+        let object = parse(&text).ok()?;
+        Self::from_object(PathBuf::new(), &object).refresh_token
     }
 
     /// Stores new tokens in the file atomically; everything else in it is kept.

@@ -15,7 +15,8 @@ function process_message()
     same(before, [[assert collectgarbage error gcinfo getfenv getmetatable ipairs module next package
         pairs pcall print rawequal rawget rawset require select setfenv setmetatable tonumber tostring
         type unpack xpcall _G _VERSION read_config is_running decode_message inject_message
-        create_stream_reader]])
+        create_stream_reader output]])
+    assert(output == nil, "it is for the file alone, while it loads")
     assert(next(nothing) == nil)
     same(package, "seeall")
     same(string, [[byte char find format gfind gmatch gsub len lower match rep reverse sub upper]])
