@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! heka-sandbox and modules: Lua files, C libraries, what may not be loaded.
 
-use heka_tests::{TempDir, Tool};
+use heka_tests::{TempDir, Tool, certificates, eventually};
 
 /// A plugin that gives what `expression` is as its status message, with modules beside it.
 fn run(expression: &str, files: &[(&str, &str)], arguments: &[&str]) -> (TempDir, Tool) {
@@ -123,6 +123,10 @@ fn modules_of_debian_load() {
         ("ssl", "type(require('ssl').newcontext)", "function"),
         ("ssl", "type(require('ssl.x509').load)", "function"),
         ("socket/core", "type(require('socket').tcp)", "function"),
+        ("socket/core", "type(require('socket.http').request)", "function"),
+        ("socket/core", "require('socket.url').escape('a b')", "a%20b"),
+        ("socket/core", "type(require('ltn12').sink.table)", "function"),
+        ("ssl", "type(require('ssl.https').request)", "function"),
     ];
     for (library, expression, value) in modules {
         let Some(cpath) = installed(library) else { continue };
@@ -131,6 +135,63 @@ fn modules_of_debian_load() {
         let expression = format!("require('table') and require('string') and {expression}");
         gives(&expression, &[], &arguments, value);
     }
+}
+
+/// Messages that arrive over TLS, as in `heka_tcp.lua` of `lua_sandbox_extensions`.
+const OVER_TLS: &str = r#"
+require "io" require "table" require "string" require "math"
+local socket = require "socket"
+local ssl = require "ssl"
+local context = assert(ssl.newcontext({
+    mode = "server", protocol = "any", key = "server.key", certificate = "server.pem",
+    verify = {"none"}, options = {"all", "no_sslv3"}}))
+local server = assert(socket.bind("127.0.0.1", 0))
+local _, port = server:getsockname()
+function process_message()
+    local file = io.open("port", "w")
+    file:write(port, "\n")
+    file:close()
+    local client = assert(ssl.wrap(assert(server:accept()), context))
+    assert(client:dohandshake())
+    client:settimeout(0.1)
+    local reader = create_stream_reader("client")
+    local count = 0
+    while count < 3 do
+        local data, cause, part = client:receive(1024)
+        data = data or part
+        repeat
+            local found = reader:find_message(data)
+            if found then inject_message(reader) count = count + 1 end
+            data = nil
+        until not found
+        if cause == "closed" then break end
+    end
+    return 0
+end
+"#;
+
+#[test]
+fn a_plugin_receives_messages_over_tls() {
+    let Some(cpath) = installed("ssl") else { return };
+    if installed("socket/core").is_none() {
+        return;
+    }
+    let Some(made) = certificates() else { return };
+    let dir = heka_tests::scratch();
+    for name in ["server.pem", "server.key"] {
+        std::fs::copy(made.path().join(name), dir.path().join(name)).unwrap();
+    }
+    std::fs::write(dir.path().join("p.lua"), OVER_TLS).unwrap();
+    let arguments = ["p.lua", "-o", "payload", "--path", "/usr/share/lua/5.1/?.lua", "--cpath"];
+    let plugin = Tool::new("heka-sandbox").dir(dir.path()).args(arguments).arg(&cpath).spawn();
+    let port = eventually("it listens", || {
+        let text = std::fs::read_to_string(dir.path().join("port")).ok()?;
+        Some(text.strip_suffix('\n')?.to_owned())
+    });
+    let address = format!("tls://localhost:{port}");
+    let sender = Tool::new("heka-send").args([&address, "--ca-file"]);
+    sender.arg(made.path().join("ca.pem")).stdin("one\ntwo\nthree\n").run().succeeds();
+    plugin.finish().succeeds().stdout_is("one\ntwo\nthree\n");
 }
 
 /// A library in C with the modules `all` and `all.part`, as `all.so` in a folder.
