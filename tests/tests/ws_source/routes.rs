@@ -192,12 +192,19 @@ fn an_address_can_be_given_by_hand() {
 
 /// Refuses clients at a link-local address, and prints what they ask for.
 const LINK_LOCAL: &str = r#"
-import fcntl, socket, struct, subprocess, sys
+import errno, fcntl, socket, struct, subprocess, sys
 server = socket.socket(socket.AF_INET6)
 fcntl.ioctl(server, 0x8914, struct.pack("16sh22x", b"lo", 1))
 own = socket.inet_pton(socket.AF_INET6, "fe80::1")
 fcntl.ioctl(server, 0x8916, struct.pack("=16sIi", own, 64, 1))
-server.bind(("fe80::1", 0, 0, 1))
+while True:
+    # The kernel takes the address into use a moment later.
+    try:
+        server.bind(("fe80::1", 0, 0, 1))
+        break
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
 server.listen()
 port = server.getsockname()[1]
 for zone in "%25lo", "%lo":
