@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use heka_tests::scene::{Scene, gzip, lets_go_of};
-use heka_tests::{Running, StoppableDisk, Tool, eventually, sh};
+use heka_tests::{Outcome, Running, StoppableDisk, Tool, eventually, sh};
 use nix::sys::signal::Signal;
 
 /// Time of the processor that it has used, in hundredths of a second.
@@ -335,15 +336,48 @@ fn what_is_deleted_before_it_is_read_is_reported_with_its_size() {
     run().succeeds().stdout_is("").stderr_is("");
 }
 
+/// What is new since the last run in that folder.
+fn once_in(folder: &Path) -> Outcome {
+    let flags = ["--no-follow", "-opayload", "--checkpoint=pos", "app.log"];
+    Tool::new("heka-tail").args(flags).dir(folder).run()
+}
+
+/// Without times of birth, too, a file of which nothing was read is looked for in its copies.
+#[test]
+fn without_times_of_birth_copies_of_what_was_not_read_are_read() {
+    let Some(disk) = StoppableDisk::without_birth_times() else { return };
+    let scene = |name: &str| {
+        let folder = disk.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        (folder.join("app.log"), folder.join("app.log.1"), folder)
+    };
+    let (log, first, folder) = scene("copied");
+    fs::write(&log, "").unwrap();
+    once_in(&folder).succeeds().stdout_is("");
+    fs::write(&log, "1\n2\n").unwrap();
+    fs::copy(&log, &first).unwrap();
+    fs::write(&log, "3\n").unwrap();
+    once_in(&folder).succeeds().stdout_is("1\n2\n3\n").stderr_is("");
+    let (log, first, folder) = scene("compressed");
+    fs::write(&log, "0\n").unwrap();
+    once_in(&folder).succeeds().stdout_is("0\n");
+    fs::rename(&log, &first).unwrap();
+    fs::write(&log, "").unwrap();
+    once_in(&folder).succeeds().stdout_is("");
+    fs::write(&log, "1\n2\n").unwrap();
+    fs::rename(&first, folder.join("app.log.2")).unwrap();
+    fs::rename(&log, &first).unwrap();
+    gzip(&first, &folder.join("app.log.1.gz"));
+    fs::write(&log, "3\n").unwrap();
+    once_in(&folder).succeeds().stdout_is("1\n2\n3\n").stderr_is("");
+}
+
 /// What CAVEATS says of file systems without times of birth, and no more than that.
 #[test]
 fn a_new_file_with_the_inode_and_the_beginning_of_the_old_one_is_taken_for_it() {
     let Some(disk) = StoppableDisk::without_birth_times() else { return };
     let path = disk.path().join("app.log");
-    let once = || {
-        let flags = ["--no-follow", "-opayload", "--checkpoint=pos", "app.log"];
-        Tool::new("heka-tail").args(flags).dir(disk.path()).run()
-    };
+    let once = || once_in(&disk.path());
     let renew = |text: &str| {
         let inode = fs::metadata(&path).unwrap().ino();
         fs::remove_file(&path).unwrap();

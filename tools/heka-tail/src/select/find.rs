@@ -105,7 +105,7 @@ pub(crate) fn new_copies<'a>(
     candidates.iter().take(same.unwrap_or(0)).enumerate().filter(move |(_, file)| {
         // A compressed file has the time of its original.
         let since = if has_packed_name(&file.path) { since + 1 } else { since };
-        file.identity.born >= since && file.is_since(since)
+        file.is_new_since(since)
     })
 }
 
@@ -120,7 +120,8 @@ pub(crate) fn packed_since<'a>(
 ) -> Option<(usize, &'a Candidate)> {
     let born = position.identity.born;
     let since = candidates.iter().enumerate().filter(|(_, file)| {
-        let is_after = !has_packed_name(&file.path) || file.identity.born > born;
+        let is_younger = file.identity.born == 0 || file.identity.born > born;
+        let is_after = !has_packed_name(&file.path) || is_younger;
         is_after && file.is_since(position.modified) && !file.is_empty() && !is_other(file)
     });
     let mut since = since.peekable();
