@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::os::{Exposed, SecretBytes, read_secret, wait_for};
 use crate::report::{self, Explain as _, Status, Stop};
 
-/// Maximum length of a line on a terminal, with its end (N_TTY_BUF_SIZE).
+/// Maximum length of a line on a terminal, with its end (`N_TTY_BUF_SIZE`).
 const MAX_LINE: usize = 4096;
 
 /// Reads a file, or standard input for `-`; warns if other users can read it.
