@@ -8,6 +8,7 @@
  *   floor splice                 splice(2): no copy to the process
  *   floor accept                 a TCP connection's bytes to standard output; prints its port to fd 3
  *   floor connect PORT           standard input to a TCP connection
+ *   floor fetch PORT             the same, then what comes back, up to a WebSocket's normal end
  *   floor store PORT [FILE]      the same in blocks of 128 KiB; each is first written to FILE, over the same
  *                                quarter of a MiB, with its CRC-32C
  *   floor receive ADDR N SIZE    N datagrams, by recvmmsg(2)
@@ -58,6 +59,16 @@ static void copy(int from, int to)
 	ssize_t len;
 	while ((len = ok(read(from, block, BLOCK), "read")) > 0)
 		write_all(to, block, len);
+}
+
+/* Reads to the end, or until a read ends with the close frame of status 1000, after which the server waits. */
+static void fetch(int from)
+{
+	static const char last[] = {(char)0x88, 2, 3, (char)0xe8};
+	ssize_t len;
+	while ((len = ok(read(from, block, BLOCK), "read")) > 0)
+		if (len >= (ssize_t)sizeof last && !memcmp(block + len - sizeof last, last, sizeof last))
+			break;
 }
 
 /* CRC-32C of three parts of a block at once, which is what the processor is fast at. On others than x86-64 there is
@@ -243,17 +254,19 @@ int main(int argc, char **argv)
 		ok(listen(fd, 1), "listen");
 		announce(fd);
 		copy(ok(accept(fd, NULL, NULL), "accept"), 1);
-	} else if ((!strcmp(job, "connect") && argc == 3) || (!strcmp(job, "store") && (argc == 3 || argc == 4))) {
+	} else if (((!strcmp(job, "connect") || !strcmp(job, "fetch")) && argc == 3) || (!strcmp(job, "store") && (argc == 3 || argc == 4))) {
 		struct sockaddr_storage address;
 		socklen_t len;
 		char where[32];
 		snprintf(where, sizeof where, "tcp:%s", argv[2]);
 		int fd = socket_of(where, &address, &len);
 		ok(connect(fd, (struct sockaddr *)&address, len), "connect");
-		if (job[0] == 'c')
+		if (job[0] != 's')
 			copy(0, fd);
 		else
 			store(0, fd, argc == 4 ? ok(open(argv[3], O_RDWR | O_CREAT | O_TRUNC, 0600), argv[3]) : -1);
+		if (job[0] == 'f')
+			fetch(fd);
 	} else if (!strcmp(job, "receive") && argc == 5) {
 		receive(argv[2], atol(argv[3]), atol(argv[4]));
 	} else if (!strcmp(job, "send") && (argc == 5 || argc == 6)) {
