@@ -48,6 +48,10 @@ pub trait Servers {
     fn longest(&self) -> Duration {
         Duration::MAX
     }
+    /// Time after which what has not arrived is lost.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(90)
+    }
 }
 
 /// The servers, and the tools in front of and behind them.
@@ -173,7 +177,7 @@ impl<S: Servers> World<S> {
     /// how many in all. What a killed archive had in hand comes again when its time is up.
     fn settle(&mut self) -> (usize, usize) {
         let count = usize::try_from(self.written).expect("a number");
-        let deadline = Instant::now() + Duration::from_secs(90);
+        let deadline = Instant::now() + self.servers.patience();
         loop {
             self.pass(Duration::from_millis(300), false);
             let mut numbers = self.archived(false);

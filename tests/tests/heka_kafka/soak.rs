@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use heka_tests::soak::{Servers, soak};
-use heka_tests::{Broker as _, Mock, Random, Signal, Tansu};
+use heka_tests::{Broker as _, Mock, Random, Signal, Tansu, eventually, require_kafka};
 
 /// A dead archive's partitions are free soon.
 const SESSION: &str = "session.timeout.ms=6000";
@@ -110,6 +110,85 @@ impl Servers for Cluster {
     fn longest(&self) -> Duration {
         LONGEST_OF_MOCK
     }
+}
+
+/// A cluster that is used for a second, and dies if it `is_mortal`. What is written is only read if
+/// `topic` is that of the cluster.
+struct Short {
+    cluster: Cluster,
+    is_mortal: bool,
+    topic: &'static str,
+}
+
+impl Short {
+    fn start(is_mortal: bool, topic: &'static str) -> Option<Self> {
+        let mut mock = Mock::start(3)?;
+        mock.tell("topic logs 4");
+        mock.tell("topic other 4");
+        Some(Self { cluster: Cluster(mock), is_mortal, topic })
+    }
+}
+
+impl Servers for Short {
+    fn name(&self) -> &'static str {
+        "Kafka, for a second"
+    }
+
+    fn tool(&self) -> &'static str {
+        self.cluster.tool()
+    }
+
+    fn to_write(&self) -> String {
+        self.cluster.to_write()
+    }
+
+    fn to_read(&self) -> String {
+        self.cluster.0.url(&format!("{}?group=archive&{SESSION}", self.topic))
+    }
+
+    fn prepare(&mut self) -> Option<()> {
+        Some(())
+    }
+
+    fn harm(&mut self, random: &mut Random) -> &'static str {
+        self.cluster.harm(random)
+    }
+
+    fn heal(&mut self) {
+        self.cluster.heal();
+    }
+
+    fn is_gone(&mut self) -> bool {
+        if std::mem::take(&mut self.is_mortal) {
+            self.cluster.0.signal(Signal::SIGKILL);
+            eventually("it is dead", || self.cluster.is_gone().then_some(()));
+        }
+        self.cluster.is_gone()
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn patience(&self) -> Duration {
+        if self.topic == "logs" { self.cluster.patience() } else { Duration::from_secs(1) }
+    }
+}
+
+#[test]
+fn a_cluster_that_dies_is_no_loss_and_a_loss_is_one() {
+    if !require_kafka() {
+        return;
+    }
+    let mut started = 0;
+    let start = || {
+        started += 1;
+        Short::start(started == 1, "logs")
+    };
+    soak(start, 0.1);
+    assert_eq!(started, 2);
+    let lossy = std::panic::catch_unwind(|| soak(|| Short::start(false, "other"), 0.1));
+    assert!(lossy.is_err(), "nothing was read");
 }
 
 #[test]
