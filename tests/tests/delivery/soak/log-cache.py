@@ -4,7 +4,7 @@
 Prints its address. Line N was written N milliseconds after a fixed time of yesterday, so that
 another process serves the same envelopes. Each file fail-* makes one request fail.
 """
-import base64, http.server, json, os, sys, urllib.parse
+import base64, http.server, json, os, sys, threading, urllib.parse
 
 FIRST = os.stat(__file__).st_mtime_ns - 86_400 * 10**9
 STEP = 10**6
@@ -15,8 +15,13 @@ class Log:
 
     def __init__(self):
         self.file, self.rest, self.envelopes = open("input.log", "rb"), b"", []
+        self.lock = threading.Lock()
 
     def read(self):
+        with self.lock:
+            return self.read_on()
+
+    def read_on(self):
         *lines, self.rest = (self.rest + self.file.read()).split(b"\n")
         for line in lines:
             payload = base64.b64encode(line).decode()
@@ -49,6 +54,8 @@ class Server(http.server.BaseHTTPRequestHandler):
                 "count": str(count), "expired": "0",
                 "oldestTimestamp": str(FIRST), "newestTimestamp": str(newest),
             }}}))
+        elif not url.path.startswith("/api/v1/read/"):
+            self.answer(404, "no such page")
         else:
             self.page(dict(urllib.parse.parse_qsl(url.query)))
 

@@ -302,7 +302,7 @@ pub(crate) const MODES: &[Mode] = &[
         name: "`cf-tail` from a log-cache",
         lines: &[
             concat!(
-                "cf-tail -o heka --recent --follow --start-time=0 --max-time=1s --retry=forever \
+                "cf-tail -o heka --via=log-cache --recent --follow --start-time=0 --max-time=1s --retry=forever \
                  --retry-delay=20ms --retry-max-delay=100ms --retry-jitter=0ms -a http://{1} app | ",
                 send!(),
                 "{2}"

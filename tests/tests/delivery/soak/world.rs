@@ -113,6 +113,13 @@ impl World {
         open(&self.path("stages.log"))
     }
 
+    /// What the stages have written to stderr last.
+    fn last_words(&self) -> String {
+        let text = fs::read_to_string(self.path("stages.log")).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
     /// Harms the pipelines for that time.
     pub(crate) fn run(&mut self, chance: &mut Chance, time: Duration) {
         let (begin, pause) = (Instant::now(), (time / 20).as_millis() as u64);
@@ -182,7 +189,10 @@ impl World {
             match end.status.signal().map(Signal::try_from) {
                 Some(Ok(Signal::SIGKILL | Signal::SIGTERM)) => self.killed += 1,
                 Some(Ok(Signal::SIGPIPE)) => {}
-                _ => assert!(end.status.code().is_some_and(|code| code < 5), "{end}"),
+                _ => {
+                    let is_expected = end.status.code().is_some_and(|code| code < 5);
+                    assert!(is_expected, "{end}\n{}", self.last_words());
+                }
             }
         }
         has_ended
