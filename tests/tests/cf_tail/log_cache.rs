@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! log-cache and the RLP gateway: pages, late lines, gaps, busy servers.
 
-use heka_tests::playback::{Playback, Turn, frame, web_socket};
+use heka_tests::playback::{End, Playback, Turn, frame, web_socket};
 use heka_tests::{Signal, eventually};
 
 use crate::platform::{
@@ -127,6 +127,28 @@ fn a_question_that_fails_costs_nothing_and_five_in_a_row_are_the_end() {
     let outcome = cf_tail(["--via", "log-cache", "app", "-a", &http(&server)]).run();
     outcome.exits(3);
     assert!(!outcome.err().contains("asking again"), "{outcome}");
+}
+
+#[test]
+fn a_page_that_is_cut_off_is_asked_for_again() {
+    let cut = |turn: Turn| {
+        let [(time, mut bytes)]: [_; 1] = turn.pieces.try_into().expect("a piece");
+        bytes.truncate(bytes.len() - 5);
+        Turn { pieces: vec![(time, bytes)], end: End::Eof }
+    };
+    let one = || page(&[v2("one", 1_000_000_000)]);
+    let server = Playback::new(vec![info(), cut(one()), info(), page(&[]), cut(one()), one()]);
+    let url = http(&server);
+    let outcome = cf_tail(["--via", "log-cache", "-o", "payload", "--max-count", "1", "--retry=2"])
+        .args(["--retry-delay=10ms", "app", "-a", &url])
+        .run();
+    outcome.succeeds().stdout_is("one\n");
+    outcome.stderr_has(&format!("{url}: closed the connection; retrying in"));
+    outcome.stderr_has(&format!("{url}: closed the connection; asking again"));
+    // Before it is known what server it is, too.
+    let server = Playback::new(vec![cut(info())]);
+    let outcome = cf_tail(["app", "-a", &http(&server), "--retry=1", "--retry-delay=10ms"]).run();
+    outcome.exits(3).stderr_has(&format!("{}: closed the connection; retrying in", http(&server)));
 }
 
 /// Envelopes of so many successive seconds, youngest first.

@@ -196,7 +196,8 @@ impl Tail {
                 self.query(session, &choice.cache_client(session).map_err(unknown)?, parameters)
             }
             Task::Logs { recent, follow } => {
-                let server = persist(session, &mut redial, &target, || choice.server(session))
+                let url = choice.endpoint.as_deref().unwrap_or(&target);
+                let server = persist(session, &mut redial, url, || choice.server(session))
                     .map_err(unknown)?;
                 let logs = Logs {
                     session,

@@ -74,10 +74,7 @@ impl Line {
     pub(crate) fn explain(&self, error: &Error) -> Failure {
         self.take_trouble().unwrap_or_else(|| match error {
             Error::Timeout(_) => Failure::broken(FaultKind::Timeout, "no answer in time"),
-            Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                Failure::broken(FaultKind::Closed, "closed the connection")
-            }
-            Error::Io(error) => Failure::broken(FaultKind::of(error), error.cause()),
+            Error::Io(error) => failure_of(error),
             Error::Protocol(error) => {
                 Failure::broken(FaultKind::Protocol, format_args!("not HTTP: {error}"))
             }
@@ -89,10 +86,16 @@ impl Line {
     pub(crate) fn explain_io(&self, error: &std::io::Error) -> Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             Some(error) => self.explain(error),
-            None => self
-                .take_trouble()
-                .unwrap_or_else(|| Failure::broken(FaultKind::of(error), error.cause())),
+            None => self.take_trouble().unwrap_or_else(|| failure_of(error)),
         }
+    }
+}
+
+/// Returns the failure of reading or writing.
+fn failure_of(error: &std::io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => Failure::broken(FaultKind::Closed, "closed the connection"),
+        _ => Failure::broken(FaultKind::of(error), error.cause()),
     }
 }
 
