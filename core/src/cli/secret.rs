@@ -3,7 +3,7 @@
 //! the system can read.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
@@ -104,13 +104,22 @@ fn ask_on(mut terminal: &File, question: &str) -> Result<Zeroizing<String>, Stop
     let waited = wait_for(terminal.as_fd(), PollFlags::POLLIN, None);
     let mut line = Zeroizing::new([0; MAX_LINE]);
     // A readable terminal has a whole line.
-    let read = waited.and_then(|_| terminal.read(&mut *line).at("/dev/tty"));
+    let read = waited.and_then(|_| read_once(terminal, &mut *line).at("/dev/tty"));
     terminal.write_all(b"\n").at("/dev/tty")?;
     let line = std::str::from_utf8(line.get(..read?).unwrap_or_default());
     let line = line.map_err(|_| Stop::usage("/dev/tty: not text"))?;
     let line = line.trim_end_matches(['\n', '\r']);
     report::conceal(line);
     Ok(Zeroizing::new(line.to_owned()))
+}
+
+fn read_once(mut terminal: &File, to: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match terminal.read(to) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Reports an unusable file that the user named, which is treated like a wrong flag: status 2.
