@@ -243,6 +243,29 @@ fn a_queue_is_read_by_heka_decode_and_a_missing_file_is_noticed() {
 }
 
 #[test]
+fn what_is_missing_at_the_end_of_a_queue_is_reported_once() {
+    let folder = scratch();
+    let send = |address: &str, input: &str| {
+        let flags = ["-q", "-ilines", "--ack=peer", "--queue=q", "--retry=0", address];
+        Tool::new("heka-send").args(flags).dir(folder.path()).stdin(input).run()
+    };
+    send("127.0.0.1:1", "1\n2\n3\n").exits(3);
+    let path = folder.path().join("q/0.log");
+    let mut bytes = fs::read(&path).expect("a file");
+    let last = bytes.iter().rposition(|byte| *byte == 0x1e).expect("a frame");
+    bytes[last] = 0;
+    fs::write(&path, bytes).expect("the same");
+    let receiver = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
+    let flags = ["--stats", "-ilines", "--ack=peer", "--queue=q", &receiver.addr];
+    let resume =
+        |input: &str| Tool::new("heka-send").args(flags).dir(folder.path()).stdin(input).run();
+    resume("").exits(1).stderr_has("3 messages lost (1 to 3)").stderr_has("3 dropped");
+    resume("new\n").succeeds().stderr_has("0 dropped");
+    resume("").succeeds();
+    receiver.wait_stdout_is("new\n");
+}
+
+#[test]
 fn damage_in_a_queue_is_noticed_and_makes_no_new_message_disappear() {
     let folder = long_queue();
     let path = folder.path().join("q/3.log");

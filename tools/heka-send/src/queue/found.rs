@@ -49,10 +49,12 @@ impl Found {
         if let Some(place) = said.map(|end| end.place).or(promised) {
             files.cut(place).at(&subject)?;
         }
-        let (survey, mut sizes) = survey(&dir, &files, &mut cursor, &told, limits.message_size)?;
+        let (mut survey, mut sizes) =
+            survey(&dir, &files, &mut cursor, &told, limits.message_size)?;
         let size = sizes.pop_back().unwrap_or(0);
         let end =
             Place { file: cursor.place.file + sizes.len() as u64, offset: survey.whole.min(size) };
+        survey.pass_over(end, &mut cursor);
         // Incomplete data after a crash is removed.
         files.cut(end).at(&subject)?;
         let file =

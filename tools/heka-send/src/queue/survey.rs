@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::Place;
 use super::cursor::Cursor;
 use super::end::End;
 use super::files::{Files, name_of};
@@ -128,6 +129,15 @@ impl Survey {
             _ if self.whole > 0 || self.is_loss => self.tell_trouble(),
             // A file that was begun and never written to.
             _ => self.trouble = None,
+        }
+    }
+
+    /// Moves the cursor past missing messages at the end of the queue, so that they are reported
+    /// once.
+    pub(super) fn pass_over(&mut self, end: Place, cursor: &mut Cursor) {
+        if end <= cursor.place {
+            cursor.lost = self.last.saturating_sub(cursor.number);
+            self.gaps.clear();
         }
     }
 }
