@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What operators type by habit: the flags of `cf logs`, `cf tail` and nozzles.
+//! Flags that operators know from `cf logs`, `cf tail` and nozzles.
 
 use heka_tests::Signal;
 use heka_tests::playback::{Playback, Turn};
@@ -141,7 +141,7 @@ fn log_cache_tells_what_instances_use() {
     assert!(lines.len() == 2 && lines[0].contains("[s/0] GAUGE cpu:0"), "{outcome}");
     assert!(lines[1].contains("[s/1] GAUGE cpu:1"), "{outcome}");
     assert!(server.requests()[1].contains("envelope_types=GAUGE&limit=1000"));
-    // Where the traffic controller does not tell any more, that is asked instead.
+    // If the traffic controller no longer has messages, log-cache is asked.
     let server = Playback::new(vec![Turn::http("404 Not Found", "", ""), info(), page(&gauges)]);
     let outcome = Home::of(&server, TOKEN).tool(&["--container-metrics", GUID]).run();
     assert_eq!(outcome.succeeds().out().lines().count(), 2, "{outcome}");
@@ -167,7 +167,7 @@ fn several_apps_are_read_in_one_run() {
     }
     assert_eq!(lines.len(), 3);
 
-    // Followed: each has its own last line.
+    // When following, each source's last line is printed.
     let server = Playback::new(vec![
         info(),
         page(&[of(GUID, "old", 100)]),
@@ -316,7 +316,7 @@ fn the_table_of_what_is_kept_has_rates_and_names() {
     let outcome = Home::of(&server, TOKEN).tool(&["--meta"]).run();
     outcome.succeeds().stdout_has("1970-01-01T00:00:06.000000000Z\t4.0\tdora\n");
     assert!(server.requests()[2].contains(&format!("/v3/apps?guids={GUID}&per_page=50 ")));
-    // Without the platform it is a table all the same.
+    // The output is a table without the platform, too.
     let server = Playback::new(turns());
     let outcome = Home::of(&server, TOKEN).tool(&["--meta"]).run();
     outcome.succeeds().stdout_has("Z\t4.0\t\n");
@@ -355,7 +355,7 @@ fn a_secret_is_not_shown_in_whatever_form_a_server_repeats_it() {
             let err = outcome.err();
             let shown = err.to_lowercase();
             assert!(!shown.contains("s3cr3t") && !err.contains(&encoded[20..40]), "{outcome}");
-            // An old server is asked once more in another way.
+            // cf-tail sends an old server a second request of another kind.
             assert!(status.starts_with("400") || err.contains("bad "), "{outcome}");
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Each line once, whatever breaks: reconnects, fills from log-cache, what log-cache drops, and
-//! servers that say for a while that there is nothing.
+//! Each line is printed once, whatever breaks: reconnects, gaps filled from log-cache, lines that
+//! log-cache drops, and servers that have nothing for a while.
 
 use heka_tests::playback::{Playback, Turn, frame, web_socket};
 use heka_tests::{Signal, eventually};
@@ -12,12 +12,12 @@ use crate::platform::{
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A stream of the gateway with those lines, which then breaks off.
+/// A stream of the gateway with these lines, which then breaks.
 fn gateway(lines: &[String]) -> Turn {
     events(&format!("data: {}\n\n", batch(lines)))
 }
 
-/// A stream of the traffic controller with those lines, which then breaks off or not.
+/// A stream of the traffic controller with these lines, which may then break.
 fn controller(lines: &[(&str, u64)], breaks: bool) -> Turn {
     let lines = lines.iter().flat_map(|(text, second)| frame(2, &v1_from(text, *second, APP)));
     let end = if breaks { frame(8, b"\x03\xf3") } else { Vec::new() };
@@ -33,7 +33,7 @@ fn again(running: &[&'static str]) -> Vec<&'static str> {
 fn no_fill_repeats_a_line_however_often_a_stream_breaks() {
     let (one, missed) = (v2_from("one", SECOND, APP), v2_from("missed", 2 * SECOND, APP));
     let kept = || page(&[one.clone(), missed.clone()]);
-    // Quiet streams, three times: all that is kept is read again each time.
+    // Three quiet streams: all kept lines are read again each time.
     let server = Playback::new(vec![
         gateway(std::slice::from_ref(&one)),
         gateway(&[]),
@@ -114,7 +114,7 @@ fn a_gap_before_the_first_line_and_lines_that_come_late_are_filled() {
     running.end_by(Signal::SIGINT).stdout_is("missed\nlate\n");
 }
 
-/// The Uuids of what is written.
+/// Returns the UUIDs of the output.
 fn uuids(tool: &str, server: &Playback) -> Vec<String> {
     let url = http(server);
     let line = format!("cf-tail {tool} -o heka s -a {url} | heka-decode --template '{{Uuid}}'");
@@ -152,7 +152,7 @@ fn lines_that_log_cache_had_dropped_are_told_also_in_small_numbers() {
         info(),
         page(&[line(100)]),
         page(&[line(100)]),
-        // Three are kept, and the last one that was read is none of them.
+        // log-cache keeps three lines, but not the last one read.
         page(&[line(200), line(201), line(202)]),
         meta(3, 70, 200 * SECOND),
     ]);
@@ -165,7 +165,7 @@ fn lines_that_log_cache_had_dropped_are_told_also_in_small_numbers() {
     assert_eq!(wait_for_lines(&running, 3), "line 200\nline 201\nline 202\n");
     running.end_by(Signal::SIGTERM);
 
-    // The status says so, too; and what only was quiet for long is not missing.
+    // The exit status shows it, too; a source that was merely quiet has no gap.
     for (oldest, status) in [(200, 1), (90, 0)] {
         let server = Playback::new(vec![
             info(),
@@ -204,7 +204,7 @@ fn lines_that_log_cache_had_dropped_are_told_after_a_fill() {
 fn what_a_platform_in_trouble_says_passes_once_the_source_was_readable() {
     let not_found = || Turn::http("404 Not Found", "", "").open();
     let line = |text: &str, second: u64| v2_from(text, second * SECOND, APP);
-    // While log-cache is asked: a few times in any case, and then as --retry has it.
+    // A few times while log-cache is asked, and then as --retry says.
     for status in ["404 Not Found", "401 Unauthorized", "403 Forbidden"] {
         let trouble = || Turn::http(status, "", "").open();
         let server = Playback::new(vec![info(), page(&[]), trouble(), page(&[line("one", 1)])]);
@@ -222,7 +222,7 @@ fn what_a_platform_in_trouble_says_passes_once_the_source_was_readable() {
         cf_tail(retry).args(["1", "--via", "log-cache", "app", "-a", &http(&server)]).run();
     outcome.succeeds().stdout_is("one\n").stderr_has("retrying in");
 
-    // Streams.
+    // The streams.
     let server = Playback::new(vec![
         gateway(&[line("one", 1)]),
         not_found(),
@@ -314,7 +314,7 @@ fn an_answer_that_drips_has_an_end_and_what_came_before_a_signal_is_written() {
     let running = cf_tail(["--via", "legacy", "--recent", "--trace", "-o", "payload", "app"])
         .args(["-a", &http(&server)])
         .spawn();
-    // The line is in the same piece.
+    // The line is in the same block.
     running.wait_stderr("RESPONSE: 200");
     running.end_by(Signal::SIGINT).killed_by(Signal::SIGINT).stdout_is("one\n");
 }
@@ -326,7 +326,7 @@ fn who_is_logged_out_is_told_so() {
     let home = Home::new(&format!(r#"{{"Target":"{url}","LogCacheEndPoint":"{url}"}}"#));
     let outcome = home.tool(&["--recent", GUID]).run();
     outcome.exits(5).stderr_has("not logged in").stderr_has("hint: log in again with 'cf login'");
-    // Who is not, but has no access, is told that.
+    // A client without access is told so.
     let server = Playback::new(vec![info(), Turn::http("404 Not Found", "", "")]);
     Home::of(&server, FRESH).tool(&["--via", "log-cache", "--recent", GUID]).run().exits(6);
 }

@@ -56,7 +56,7 @@ fn late_lines_of_log_cache_appear_once_and_are_marked() {
         "{}",
         lines[1]
     );
-    // Each question begins the delay before the youngest line.
+    // Each request excludes the most recent moments, whose lines may still arrive.
     assert!(server.requests()[4].contains("start_time=99000000000"), "{:?}", server.requests());
 }
 
@@ -122,7 +122,7 @@ fn a_question_that_fails_costs_nothing_and_five_in_a_row_are_the_end() {
     let outcome = cf_tail(["--via", "log-cache", "app", "-a", &http(&server)]).run();
     outcome.exits(3);
     assert_eq!(outcome.err().matches("asking again").count(), 4, "{outcome}");
-    // The first question of all is no poll: what is wrong from the beginning is told at once.
+    // The first request is not a poll: an error at the start is reported at once.
     let server = Playback::new(vec![info(), trouble()]);
     let outcome = cf_tail(["--via", "log-cache", "app", "-a", &http(&server)]).run();
     outcome.exits(3);
@@ -151,7 +151,7 @@ fn a_page_that_is_cut_off_is_asked_for_again() {
     outcome.exits(3).stderr_has(&format!("{}: closed the connection; retrying in", http(&server)));
 }
 
-/// Envelopes of so many successive seconds, youngest first.
+/// Returns envelopes of successive seconds, youngest first.
 fn seconds(range: std::ops::Range<u64>) -> Vec<String> {
     range.rev().map(|second| v2(&format!("line {second}"), second * 1_000_000_000)).collect()
 }
@@ -185,7 +185,7 @@ fn a_damaged_envelope_does_not_end_the_pages() {
         cf_tail(["--recent", "-n", "1200", "-o", "payload", "app", "-a", &http(&server)]).run();
     outcome.exits(1).stderr_has("skipped");
     assert_eq!(outcome.out().lines().count(), 1099, "{:?}", server.requests());
-    // So it is while following.
+    // The same applies while following.
     let mut first = seconds(1..1000);
     first.reverse();
     first.push(damaged());
@@ -198,7 +198,7 @@ fn a_damaged_envelope_does_not_end_the_pages() {
 
 #[test]
 fn a_platform_whose_clock_is_ahead_is_followed_by_its_own() {
-    // 2100, and no page comes with another date.
+    // The year 2100; no page has another date.
     let (line, next) =
         (v2("line", 4_102_444_800_000_000_000), v2("next", 4_102_444_801_000_000_000));
     let dated = |lines: &[String]| {
@@ -215,7 +215,7 @@ fn a_platform_whose_clock_is_ahead_is_followed_by_its_own() {
     let running =
         cf_tail(["--via", "log-cache", "-o", "payload", "app", "-a", &http(&server)]).spawn();
     assert_eq!(wait_for_lines(&running, 1), "next\n");
-    // The delay before the youngest line, and not our own present.
+    // The start of the late-line delay, not the current time.
     assert!(server.requests()[3].contains("start_time=4102444798"), "{:?}", server.requests());
 }
 
@@ -270,7 +270,7 @@ fn recent_and_follow_join_in_log_cache_and_beside_the_gateway() {
     assert!(lines.ends_with("three\n") && lines.matches("two").count() == 2, "{lines}");
     running.end_by(Signal::SIGINT).stdout_is(lines);
 
-    // The gateway's stream is open first, so `two` comes both ways.
+    // The gateway's stream is open first, so `two` arrives both ways.
     let server = Playback::new(vec![
         events(&format!("data: {}\n\n", batch(&[v2("two", 2), v2("three", 3)]))).open(),
         info(),
@@ -292,7 +292,7 @@ fn a_gateway_that_closes_without_a_log_cache_leaves_a_gap() {
     let outcome = cf_tail(["--via", "rlp", "-v", "-o", "payload", "--max-count", "1", "app", "-a"])
         .arg(http(&server))
         .run();
-    // It is no failure, so that it needs no --retry.
+    // This is not a failure, so it needs no --retry.
     outcome.succeeds().stdout_is("one\n").stderr_has("closing due to stream timeout");
     outcome.stderr_has("the server renews its streams; retrying in");
     outcome.stderr_has("lines may be missing");
@@ -312,11 +312,11 @@ fn heartbeats_keep_a_stream_and_silence_ends_it() {
         .args(["3s", "--retry", "1", "--retry-delay", "1ms", "app", "-a", &http(&server)])
         .run();
     outcome.succeeds().stdout_is("one\ntwo\n").stderr_has("no answer in time");
-    // 4.2 s of heartbeats, and then three of silence.
+    // 4.2 s of heartbeats, then three seconds of silence.
     assert!(began.elapsed() > std::time::Duration::from_millis(7000), "{outcome}");
 }
 
-/// A v1 stream of that one line, which then breaks off, or not.
+/// A v1 stream with this line, which may then break.
 fn controller(text: &str, second: u64, breaks: bool) -> Turn {
     let line = frame(2, &v1_from(text, second, APP));
     let end = if breaks { frame(8, b"\x03\xf3") } else { Vec::new() };
@@ -342,7 +342,7 @@ fn a_log_cache_fills_the_gaps_of_the_traffic_controller_too() {
     assert!(!running.stderr().contains("lines may be missing"), "{}", running.stderr());
     assert!(server.requests()[3].contains("start_time=-1000000000"), "{:?}", server.requests());
 
-    // Beside a server that was named, another platform's log-cache would be shown the token.
+    // If a server is named, another platform's log-cache must not receive the token.
     let server = Playback::new(turns());
     let home = Home::of(&server, TOKEN);
     let running = home
@@ -390,7 +390,7 @@ fn the_last_lines_are_the_last_that_are_wanted_and_no_other_comes_behind_them() 
         if flags.contains(&"out") {
             continue;
         }
-        // What is skipped does not come while following, though that begins a while before.
+        // Skipped lines are not printed while following, although that starts a while earlier.
         let server = Playback::new(vec![info(), page(&kept), page(&follow)]);
         let running = cf_tail(args).args([&http(&server), "-f"]).args(flags).spawn();
         let all = wait_for_lines(&running, lines.lines().count() + 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! cf-tail as its users meet it, against servers of every generation.
+//! cf-tail with servers of every generation.
 
 mod access;
 mod habits;

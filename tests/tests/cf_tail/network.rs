@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The way to a server: proxies, TLS, time limits.
+//! Connections to servers: proxies, TLS, timeouts.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ fn everything_goes_through_the_proxy_and_its_password_stays_hidden() {
     outcome.exits(2).stderr_has("put the URL into ALL_PROXY");
 }
 
-/// A server of one generation behind TLS with that certificate, and its URL.
+/// Starts a server of one generation behind TLS with this certificate, and returns its URL.
 fn private(generation: &str, certificate: &str, client_ca: bool) -> (Playback, String) {
     let server = Playback::new(match generation {
         "legacy" => {
@@ -103,7 +103,7 @@ fn any_certificate_is_believed_only_if_asked_and_with_a_warning() {
         let both = run_private("legacy", &url, &[flag, "--ca-file", "tls/ca.pem"]);
         assert_eq!(both.status.code(), Some(2), "{both}");
     }
-    // That cf was told so is not enough.
+    // cf's own setting is not enough.
     let (_server, url) = private("legacy", "elsewhere", false);
     let home = Home::new(&format!(
         r#"{{"LoggregatorEndPoint":"{url}","SSLDisabled":true,"AccessToken":"{TOKEN}"}}"#
@@ -145,7 +145,7 @@ fn the_environment_names_proxies_for_plain_and_for_private_connections() {
     assert_eq!(asked("ws://far.invalid", "http_proxy", &[]), through("far.invalid:80"));
     assert_eq!(asked("wss://far.invalid", "HTTPS_PROXY", &[]), through("far.invalid:443"));
     assert_eq!(asked("wss://far.invalid:4443", "ALL_PROXY", &[]), through("far.invalid:4443"));
-    // What cf did until 2017: one variable for both.
+    // As cf did until 2017: one variable for both.
     assert_eq!(asked("wss://far.invalid", "HTTP_PROXY", &[]), "");
     assert_eq!(
         asked("wss://far.invalid", "HTTP_PROXY", &["--legacy-proxy"]),
@@ -191,7 +191,7 @@ fn a_trace_shows_answers_of_web_sockets_but_no_cookies() {
     }
 }
 
-/// The seconds that a refusal with this Retry-After makes it wait.
+/// Returns the delay in seconds after a refusal with this Retry-After.
 fn wait_announced(args: &[&str], turns: Vec<Turn>) -> f64 {
     let server = Playback::new(turns);
     let running = cf_tail(["--retry", "1", "--retry-jitter", "0s", "app", "-a", &http(&server)])
@@ -232,7 +232,7 @@ fn what_is_asked_once_is_asked_again_too() {
     let args = ["--via", "legacy", "--recent", "-o", "payload", "app", "-a"];
     let outcome = cf_tail(args).arg(ws(&server)).args(again).run();
     outcome.succeeds().stdout_is("x\n").stderr_has("retrying in 1 ms\n");
-    // The platform, when it is asked for the app.
+    // The platform, asked for the app.
     let found = format!(r#"{{"resources":[{{"guid":"{GUID}"}}]}}"#);
     let server = Playback::new(vec![
         trouble(),

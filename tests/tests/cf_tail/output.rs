@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is written, and how: forms, filters, colours, terminals.
+//! The output: forms, filters, colours, terminals.
 
 use std::fs::File;
 
@@ -50,7 +50,7 @@ fn a_reader_that_leaves_ends_it_at_once() {
 fn on_a_terminal_nothing_that_an_app_writes_does_anything() {
     let pty = heka_tests::Pty::open();
     let mut flood = legacy("\x1b[2Jhi\x07", 1);
-    // The same, written to stderr: OUT becomes ERR.
+    // The same on stderr: OUT becomes ERR.
     let at = flood.windows(2).position(|bytes| bytes == [0x10, 1]).expect("a type");
     flood[at + 1] = 2;
     let server =
@@ -67,7 +67,7 @@ fn on_a_terminal_nothing_that_an_app_writes_does_anything() {
     );
 }
 
-/// Three lines and, where a generation has them, a count; by every way that there is.
+/// Three lines and, where a generation has them, a count, through each kind of server.
 fn every_way() -> Vec<(&'static [&'static str], Vec<Turn>)> {
     let lines = [("out", APP), ("err", APP_ERR), ("router", ROUTER)];
     let legacy: Vec<Vec<u8>> =
@@ -112,7 +112,7 @@ fn filters_are_the_same_for_every_generation() {
     ] {
         for (way, turns) in every_way() {
             let server = Playback::new(turns);
-            // Old servers have no counts, and v1 has no other past than lines.
+            // Old servers have no counts, and v1 keeps only lines.
             let has_counts = way != ["--via", "legacy"]
                 && (!way.contains(&"--recent") || way.contains(&"log-cache"));
             let expected = if has_counts {
@@ -126,7 +126,8 @@ fn filters_are_the_same_for_every_generation() {
             if goes_on && !expected.is_empty() {
                 tool = tool.args(["--max-count", &expected.lines().count().to_string()]);
             }
-            // The played server is gone after that, which takes a log-cache a while to accept.
+            // The simulated server is gone after that, which cf-tail takes a while to accept for
+            // log-cache.
             if goes_on && expected.is_empty() {
                 continue;
             }
@@ -139,7 +140,7 @@ fn filters_are_the_same_for_every_generation() {
     }
 }
 
-/// One legacy message in the style of cf 6.
+/// A legacy message in the style of cf 6.
 fn cf6(text: &str, source: &'static str, flags: &[&str]) -> Outcome {
     let message = legacy_from(text, 1_467_244_800, (1, source));
     let server = Playback::new(vec![parts(&[message])]);
@@ -152,7 +153,7 @@ const TIME: &str = "2016-06-30T00:00:00.00+0000";
 
 #[test]
 fn cf_6_puts_the_text_in_column_41() {
-    // 27 of the time, a blank, and the source in brackets, filled up to 41.
+    // 27 columns for the time, a blank, and the source in brackets, padded to 41.
     cf6("hi", "App", &[]).succeeds().stdout_is(format!("{TIME} [App/0]      OUT hi\n"));
     cf6("hi", "HEALTH/1", &[]).stdout_is(format!("{TIME} [HEALTH/1/0] OUT hi\n"));
     cf6("hi", "HEALTH/10", &[]).stdout_is(format!("{TIME} [HEALTH/10/0]OUT hi\n"));
@@ -183,7 +184,7 @@ fn cf_6_removes_line_ends_at_the_end_only() {
 
 #[test]
 fn cf_6_writes_no_slash_without_an_instance_and_colours_header_and_text() {
-    // As legacy, without field 6.
+    // Like legacy, without field 6.
     let mut message = legacy_from("oops", 1_467_244_800, (2, "RTR"));
     let at = message.windows(3).position(|bytes| bytes == b"\x32\x01\x30").expect("an instance");
     message.drain(at..at + 3);
@@ -200,7 +201,7 @@ fn cf_6_writes_no_slash_without_an_instance_and_colours_header_and_text() {
         .stdout_is(format!("\x1b[1;36m{TIME} [App/0]\x1b[0m      \x1b[0;38mOUT fine\x1b[0m\n"));
 }
 
-/// What a terminal shows of lines to stdout and stderr.
+/// Returns what a terminal shows of lines on stdout and stderr.
 fn on_a_terminal(flags: &[&str], color: &str) -> String {
     let lines = [legacy_from("ok\x1b[2J", 1, APP), legacy_from("oops", 2, APP_ERR)];
     let server = Playback::new(vec![parts(&lines)]);

@@ -11,7 +11,7 @@ use crate::platform::{
     recent, v1_counter, v1_from, v2, v2_from, wait_for_lines, ws,
 };
 
-/// The examples of the page, as they are typed.
+/// Returns the examples of the page.
 fn examples() -> Vec<String> {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../man/cf-tail.1"));
     let page = page.expect("the page");
@@ -30,11 +30,11 @@ fn examples() -> Vec<String> {
     examples
 }
 
-/// What follows an example that is in the page.
+/// The text after an example of the page.
 struct Example {
     text: &'static str,
     turns: Vec<Turn>,
-    /// All that it writes, if it ends; else its beginning.
+    /// All of its output if it exits, otherwise the beginning.
     expected: &'static str,
     ends: bool,
 }
@@ -173,7 +173,7 @@ fn older_examples() -> Vec<Example> {
     ]
 }
 
-/// A folder with a program `cf` that prints a token.
+/// Creates a folder with a program `cf` that prints a token.
 fn cf() -> TempDir {
     let folder = heka_tests::scratch();
     let path = folder.path().join("cf");
@@ -181,7 +181,7 @@ fn cf() -> TempDir {
     folder
 }
 
-/// A shell line of the pages, with the names of its servers replaced.
+/// Replaces the server names in a shell line of the pages.
 fn shell(line: &str, home: &Home, cf: &TempDir, server: &Playback, listener: &Peer) -> Tool {
     let line = line
         .replace("https://log-stream.example.com", &http(server))
@@ -211,7 +211,7 @@ fn check(example: Example, server: &Playback) {
     }
 }
 
-/// Waits until a Heka router has got a message.
+/// Waits until a Heka router has received a message.
 fn wait_for_payload(listener: &Running, payload: &str) {
     listener.wait_stdout(payload, |bytes| {
         bytes.windows(payload.len()).any(|window| window == payload.as_bytes())
@@ -255,7 +255,7 @@ fn the_sample_program_is_a_shell_script_of_three_lines() {
     running.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
 
-/// The commands of the README's section on cf-tail, each with what it prints.
+/// The commands of the README's section on cf-tail, with their expected output.
 fn readme() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
     let text = text.expect("README.md");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A platform of the tests' own: messages, answers and configurations of every generation.
+//! A simulated platform: messages, answers and configurations of every generation.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use heka_tests::{Running, TempDir, Tool};
 
 pub(crate) const TOKEN: &str = "bearer good-s3cr3t";
 pub(crate) const GUID: &str = "55fdb274-d6c9-4b8c-9b1f-9b7e7f3a346c";
-/// `{"exp":1}` and `{"exp":4102444800}` (2100): long gone and far away.
+/// `{"exp":1}` and `{"exp":4102444800}` (2100): long expired, and far in the future.
 pub(crate) const EXPIRED: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjF9.old-s3cr3t-old-s3cr3t";
 pub(crate) const FRESH: &str = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDB9.new-s3cr3t-new-s3cr3t";
 
@@ -18,7 +18,7 @@ pub(crate) fn cf_tail<const N: usize>(args: [&str; N]) -> Tool {
     Tool::new("cf-tail").args(args).env("CF_ACCESS_TOKEN", TOKEN)
 }
 
-/// A varint field of a protobuf.
+/// Returns a varint field of a protobuf message.
 fn number(field: u8, mut value: u64) -> Vec<u8> {
     let mut bytes = vec![field << 3];
     while value >= 0x80 {
@@ -29,7 +29,7 @@ fn number(field: u8, mut value: u64) -> Vec<u8> {
     bytes
 }
 
-/// A field of bytes, up to 127 of them.
+/// Returns a field of up to 127 bytes.
 fn bytes(field: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
     let len = u8::try_from(value.len()).expect("short");
@@ -37,14 +37,14 @@ fn bytes(field: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
     [&[field << 3 | 2, len], value].concat()
 }
 
-/// Where a line comes from: out (1) or err (2), and what made it.
+/// The stream of a line, out (1) or err (2), and its source.
 pub(crate) type From = (u64, &'static str);
 
 pub(crate) const APP: From = (1, "APP/PROC/WEB");
 pub(crate) const APP_ERR: From = (2, "APP/PROC/WEB");
 pub(crate) const ROUTER: From = (1, "RTR");
 
-/// A legacy message: `text`, so many seconds after 1970.
+/// Returns a legacy message with `text` at this time, in seconds since 1970.
 pub(crate) fn legacy_from(text: &str, second: u64, (stream, source): From) -> Vec<u8> {
     let zigzag = second * 1_000_000_000 * 2;
     [
@@ -62,7 +62,7 @@ pub(crate) fn legacy(text: &str, second: u64) -> Vec<u8> {
     legacy_from(text, second, (1, "App"))
 }
 
-/// A v1 envelope with a line.
+/// Returns a v1 envelope with a line.
 pub(crate) fn v1_from(text: &str, second: u64, (stream, source): From) -> Vec<u8> {
     let log = [
         bytes(1, text),
@@ -75,17 +75,18 @@ pub(crate) fn v1_from(text: &str, second: u64, (stream, source): From) -> Vec<u8
     [bytes(1, "rep"), number(2, 5), bytes(8, log.concat())].concat()
 }
 
-/// A v1 envelope of a type; its content is in that field.
+/// Returns a v1 envelope of this type, whose content is in this field.
 fn v1_event(event_type: u64, field: u8, content: &[Vec<u8>]) -> Vec<u8> {
     [bytes(1, "rep"), number(2, event_type), bytes(field, content.concat())].concat()
 }
 
-/// A v1 envelope with a count.
+/// Returns a v1 envelope with a count.
 pub(crate) fn v1_counter() -> Vec<u8> {
     v1_event(7, 10, &[bytes(1, "requests"), number(2, 1), number(3, 105)])
 }
 
-/// A v1 envelope of each of the six types, by the name of its type, with the line that it makes.
+/// Returns a v1 envelope of each of the six types, with the type's name and the line that is
+/// printed.
 pub(crate) fn v1_events() -> [(&'static str, Vec<u8>, &'static str); 6] {
     let quarter = [&[0x11][..], &0.25_f64.to_le_bytes()].concat();
     let quarter_of_cpu = [&[0x19][..], &0.25_f64.to_le_bytes()].concat();
@@ -118,7 +119,7 @@ pub(crate) fn frames(messages: &[(&str, u64)]) -> Vec<u8> {
     messages.iter().flat_map(|(text, second)| frame(2, &legacy(text, *second))).collect()
 }
 
-/// An answer in parts.
+/// Returns a multipart answer.
 pub(crate) fn parts(parts: &[Vec<u8>]) -> Turn {
     let mut body = Vec::new();
     for part in parts {
@@ -130,12 +131,12 @@ pub(crate) fn parts(parts: &[Vec<u8>]) -> Turn {
     Turn::http("200 OK", "Content-Type: multipart/x-protobuf; boundary=B\r\n", body)
 }
 
-/// What `/recent` answers.
+/// Returns the answer to `/recent`.
 pub(crate) fn recent(messages: &[(&str, u64)]) -> Turn {
     parts(&messages.iter().map(|(text, second)| legacy(text, *second)).collect::<Vec<_>>())
 }
 
-/// A v2 envelope in JSON: a line at that time in nanoseconds.
+/// Returns a v2 envelope in JSON: a line at this time in nanoseconds.
 pub(crate) fn v2_from(text: &str, nanoseconds: u64, (stream, source): From) -> String {
     let payload = data_encoding::BASE64.encode(text.as_bytes());
     let stream = if stream == 2 { "ERR" } else { "OUT" };
@@ -148,13 +149,13 @@ pub(crate) fn v2(text: &str, nanoseconds: u64) -> String {
     v2_from(text, nanoseconds, (1, "APP"))
 }
 
-/// Now, in nanoseconds.
+/// Returns the current time in nanoseconds.
 pub(crate) fn now_ns() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     u64::try_from(now.expect("after 1970").as_nanos()).expect("before 2500")
 }
 
-/// A v2 envelope with a count.
+/// Returns a v2 envelope with a count.
 pub(crate) fn v2_counter() -> String {
     r#"{"timestamp":"9","source_id":"s","counter":{"name":"requests","delta":"1","total":"105"}}"#
         .to_owned()
@@ -164,7 +165,7 @@ pub(crate) fn batch(envelopes: &[String]) -> String {
     format!(r#"{{"batch":[{}]}}"#, envelopes.join(","))
 }
 
-/// What log-cache answers; the connection stays open.
+/// Returns an answer of log-cache; the connection stays open.
 pub(crate) fn page(envelopes: &[String]) -> Turn {
     let body = format!(r#"{{"envelopes":{}}}"#, batch(envelopes));
     Turn::http("200 OK", "Content-Type: application/json\r\n", body).open()
@@ -174,13 +175,13 @@ pub(crate) fn info() -> Turn {
     Turn::http("200 OK", "", r#"{"version":"3.0.11"}"#).open()
 }
 
-/// The beginning of a stream of events.
+/// Returns the beginning of an event stream.
 pub(crate) fn events(text: &str) -> Turn {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
     Turn::once(format!("{head}{text}"))
 }
 
-/// The frames that a client sent behind its handshake, unmasked: opcode and payload.
+/// Returns the frames that a client sent after its handshake, unmasked: opcode and payload.
 pub(crate) fn client_frames(heard: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let head = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head") + 4;
     let mut rest = &heard[head..];
@@ -210,12 +211,12 @@ pub(crate) fn http(server: &Playback) -> String {
     format!("http://{}", server.addr)
 }
 
-/// A home with cf's configuration in it, that only its owner can read.
+/// Creates a home directory with cf's configuration, readable only by its owner.
 #[derive(Debug)]
 pub(crate) struct Home(TempDir);
 
 impl Home {
-    /// The configuration is `json`.
+    /// Creates it with `json` as the configuration.
     pub(crate) fn new(json: &str) -> Self {
         let folder = heka_tests::scratch();
         std::fs::create_dir(folder.path().join(".cf")).expect("a folder");
@@ -225,7 +226,7 @@ impl Home {
         Self(folder)
     }
 
-    /// A configuration as cf 7 writes it, with `server` for all servers.
+    /// Returns a configuration as cf 7 writes it, with `server` for all servers.
     pub(crate) fn of(server: &Playback, token: &str) -> Self {
         let url = http(server);
         let token = token.trim_start_matches("bearer ");
@@ -237,23 +238,23 @@ impl Home {
         ))
     }
 
-    /// The configuration as it stands now.
+    /// Returns the current configuration.
     pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(self.0.path().join(".cf/config.json")).expect("config.json")
     }
 
-    /// Puts something else there for a part of it, as cf does.
+    /// Replaces a part of it, as cf does.
     pub(crate) fn replace(&self, from: &str, to: &str) {
         let path = self.0.path().join(".cf/config.json");
         std::fs::write(path, self.text().replace(from, to)).expect("room");
     }
 
-    /// cf-tail at home there.
+    /// Creates a call of cf-tail in this home.
     pub(crate) fn tool(&self, args: &[&str]) -> Tool {
         Tool::new("cf-tail").args(args).env("CF_HOME", self.0.path())
     }
 
-    /// A shell line, likewise.
+    /// Creates a shell line in this home.
     pub(crate) fn sh(&self, line: &str) -> Tool {
         heka_tests::sh(line).env("CF_HOME", self.0.path())
     }

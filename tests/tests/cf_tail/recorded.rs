@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! cf-tail against everything that real servers of five generations once sent, beside what the
-//! real clients made of it (tests/vectors/cf). Where cf-tail differs, the difference and its reason
-//! stand in [`DIFFERENCES`].
+//! cf-tail with everything that real servers of five generations once sent, compared with what the
+//! real clients made of it (tests/vectors/cf). [`DIFFERENCES`] lists each difference with its
+//! reason.
 
 use data_encoding::BASE64;
 use heka_tests::playback::{End, Playback, Recording, recordings};
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::platform::TOKEN;
 
-/// What cf-tail does otherwise than the recorded client: group, case, exit status, words on stderr,
-/// number of messages, and why.
+/// Differences from the recorded client: group, case, exit status, text on stderr, number of
+/// messages, and the reason.
 type Difference = (&'static str, &'static str, i32, &'static str, usize, &'static str);
 
 const DIFFERENCES: &[Difference] = &[
-    // A part that is not a message was handed on all the same, and could crash the caller.
+    // A part that is not a message was returned all the same, and could crash the caller.
     (
         "legacy-recent",
         "recent-badpart",
@@ -28,19 +28,19 @@ const DIFFERENCES: &[Difference] = &[
     ("legacy-recent", "recent-partial", 1, "skipped", 2, "the same"),
     ("legacy-recent", "recent-partial.sorted", 1, "skipped", 2, "sorting it ended in a panic"),
     ("legacy-recent", "recent-boundary-in-data", 1, "skipped", 1, "both halves of a split message"),
-    // An answer that broke off looked like a whole one.
+    // A truncated answer looked like a complete one.
     ("legacy-recent", "recent-chunkabort", 1, "ended early", 1, "a cut answer is told"),
     ("legacy-recent", "recent-nofinal", 1, "ended early", 2, "the same"),
     ("legacy-recent", "recent-emptybody", 1, "ended early", 0, "the same"),
     ("v1-recentlogs", "recent-truncated", 1, "ended early", 2, "the same"),
-    // Boundaries are read as RFC 2045 has them.
+    // Boundaries are parsed as RFC 2045 defines them.
     ("legacy-recent", "recent-quotedboundary", 0, "", 3, "a quoted boundary is one"),
     ("legacy-recent", "recent-boundaryparam", 0, "", 3, "a boundary ends at a semicolon"),
     ("legacy-recent", "recent-upperboundary", 0, "", 3, "parameters have no case"),
     ("v1-recentlogs", "recent-quotedboundary", 0, "", 3, "a quoted boundary is one"),
     ("v1-recentlogs", "recent-boundaryparam", 0, "", 3, "a boundary ends at a semicolon"),
     ("v1-recentlogs", "recent-upperboundary", 0, "", 3, "parameters have no case"),
-    // A server in trouble is worth another try, which a path that is not there is not.
+    // A server error justifies a retry; an absent path does not.
     (
         "legacy-recent",
         "recent-500",
@@ -59,7 +59,7 @@ const DIFFERENCES: &[Difference] = &[
     ),
     ("v1-recentlogs", "recent-500", 3, "status 500: /recentlogs path", 0, "5xx"),
     ("v1-recentlogs", "recent-503", 3, "status 503: /recentlogs path", 0, "5xx"),
-    // What a server said instead of a handshake was kept back: "bad handshake".
+    // The server's answer to the handshake was replaced by "bad handshake".
     (
         "legacy-tail",
         "tail-400",
@@ -73,22 +73,22 @@ const DIFFERENCES: &[Difference] = &[
     ("legacy-recent", "recent-400-dump-404", 6, "not found: HTTP 404", 0, "the status counts"),
     ("v1-stream", "tail-404", 6, "not found: HTTP 404 Not Found", 0, "the status counts"),
     ("v1-realtc", "stream-other-app", 6, "not found: HTTP 404 Not Found", 0, "the status counts"),
-    // The reasons of an end were lost.
+    // The reason for the end was lost.
     ("legacy-tail", "tail-bad", 1, "skipped", 1, "what is not a message is counted"),
 ];
 
-/// What a client printed: messages as (time, payload), and its error.
+/// The output of a client: messages as (time, payload), and its error.
 pub(crate) fn recorded(recording: &Recording) -> (Vec<(String, Vec<u8>)>, Option<String>) {
     let events = recording.events();
     let payload =
         |text: &Value| BASE64.decode(text.as_str().unwrap_or_default().as_bytes()).expect("base64");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let messages = events.iter().filter_map(|event| {
-        // A message of its own, in an envelope of v1, or in one of v2.
+        // A message by itself, in a v1 envelope, or in a v2 envelope.
         let message =
             [event, &event["m"]].into_iter().find(|message| message["message_type"].is_string());
         match message {
-            // A long one was recorded by its length.
+            // Of a long message, only the length was recorded.
             Some(message) if message["message"].is_null() => {
                 let len = message["message_len"].as_u64().unwrap_or_default();
                 Some((
@@ -107,7 +107,7 @@ pub(crate) fn recorded(recording: &Recording) -> (Vec<(String, Vec<u8>)>, Option
     (messages.collect(), error.map(|error| text(&error["text"])))
 }
 
-/// The same of our JSON.
+/// Returns the same for our JSON.
 pub(crate) fn ours(stdout: &[u8]) -> Vec<(String, Vec<u8>)> {
     let text = String::from_utf8_lossy(stdout);
     let lines = text.lines().map(|line| {
@@ -145,7 +145,7 @@ fn start(recording: &Recording, via: &str, server: &Playback) -> Running {
     .spawn()
 }
 
-/// Whether the server left the stream open, and it was the recorded client that ended it.
+/// Whether the server left the stream open, so that the recorded client ended it.
 fn never_ends(recording: &Recording) -> bool {
     let Some(turn) = recording.turns.last() else { return false };
     let last = turn.pieces.last().map_or(b"".as_slice(), |(_, bytes)| bytes);
@@ -161,7 +161,8 @@ fn never_ends(recording: &Recording) -> bool {
         && !(0..last.len()).any(is_close)
 }
 
-/// Runs until it ends, or until all that is expected is there and the server would go on forever.
+/// Runs until cf-tail exits, or until everything expected has arrived and the server would go on
+/// forever.
 fn run(recording: &Recording, via: &str, expected: usize) -> Outcome {
     let server = Playback::new(recording.turns.clone());
     let mut running = start(recording, via, &server);
@@ -177,7 +178,7 @@ fn run(recording: &Recording, via: &str, expected: usize) -> Outcome {
     outcome
 }
 
-/// What a recorded error becomes: the status, and what of its words must be in ours.
+/// Translates a recorded error into a status, and a part of our message.
 pub(crate) fn verdict(error: &str) -> (i32, &'static str) {
     if error.contains("Unauthorized error") {
         (5, "Unauthorized error")
@@ -190,7 +191,7 @@ pub(crate) fn verdict(error: &str) -> (i32, &'static str) {
     } else if error.contains("Upstream error") {
         (7, "Upstream error")
     } else {
-        // The cause, which the clients mostly kept to themselves, is in the line.
+        // The cause, which most clients did not print, is in the line.
         (3, "cf-tail: ws://127.0.0.1:")
     }
 }
@@ -204,7 +205,7 @@ fn complaint(group: &str, via: &str, recording: &Recording) -> Option<String> {
     let found = ours(&outcome.stdout);
     let (status, words) = match (&difference, &error) {
         (Some(known), _) => (Some(known.2), known.3),
-        // Whether a stream ended in order is told by no recorded client.
+        // No recorded client reports whether a stream ended in order.
         (None, Some(error)) if error.contains("close 1000") || error.is_empty() => (None, ""),
         (None, Some(error)) => {
             let (status, words) = verdict(error);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lines of cf 7 and of `cf tail` (log-cache-cli), to the byte; what differs stands here with its
-//! reason.
+//! The lines of cf 7 and of `cf tail` (log-cache-cli), byte for byte; each difference is listed
+//! with its reason.
 
 use heka_tests::playback::{Playback, Recording, Turn, recordings};
 use heka_tests::{Outcome, Pty, Tool};
@@ -18,7 +18,7 @@ pub(crate) fn log_cache(recording: &Recording, args: &[&str]) -> Outcome {
         .run()
 }
 
-/// What the server sent. cf tail asked for the version twice; once is enough.
+/// Returns the server's answers. cf tail asked for the version twice; once is enough.
 fn once(recording: &Recording) -> Vec<Turn> {
     let mut turns = recording.turns.clone();
     if recording.client == "cf-tail-ref" {
@@ -27,7 +27,7 @@ fn once(recording: &Recording) -> Vec<Turn> {
     turns
 }
 
-/// The zone that a run was recorded in.
+/// The time zone of the recording.
 fn zone(case: &str, printed: &[u8]) -> &'static str {
     match (case.contains("tz"), String::from_utf8_lossy(printed).contains("+0530")) {
         (false, _) => "UTC",
@@ -57,8 +57,8 @@ fn cf_7_s_runs_give_its_lines_to_the_byte() {
         let lines = tool.env("TZ", zone(case, &recording.printed));
         match case {
             "recent" | "recent-tz" | "recent-expired-token" | "trace" => {
-                // cf writes a banner, and with -v all that it asks and is answered, to stdout; here
-                // nothing but messages goes there.
+                // cf writes a banner to stdout, and with -v all requests and answers; here stdout
+                // has messages only.
                 let marker: &[u8] = b"\n\n   2026-";
                 let at = recording.printed.windows(marker.len()).rposition(|part| part == marker);
                 let outcome = lines.run();
@@ -68,7 +68,7 @@ fn cf_7_s_runs_give_its_lines_to_the_byte() {
             "recent-no-such-app" => {
                 server.play(vec![answer(r#"{"resources":[]}"#)]);
                 let outcome = home.tool(&["--recent", "--cf-style", "nosuch"]).run();
-                // Status 1, "FAILED" on stdout and a banner were cf's; the words are the same.
+                // cf had status 1, "FAILED" on stdout and a banner; the text is the same.
                 outcome.exits(6).stdout_is("").stderr_has("App 'nosuch' not found.\n");
                 assert_eq!(
                     server.requests(),
@@ -91,7 +91,7 @@ fn cf_7_s_runs_give_its_lines_to_the_byte() {
     }
 }
 
-/// What `cf oauth-token` prints is what --token-command takes, and is never shown.
+/// --token-command accepts the output of `cf oauth-token`, which is never shown.
 fn as_a_token_command(recording: &Recording) {
     let token = String::from_utf8_lossy(&recording.printed).trim_end().to_owned();
     let refusal = Turn::http("401 Unauthorized", "", format!("no good: {token}"));
@@ -107,8 +107,8 @@ fn as_a_token_command(recording: &Recording) {
     assert!(!outcome.err().contains(secret) && !outcome.out().contains(secret), "{outcome}");
 }
 
-/// `cf tail`'s lines as they are here: not indented, with the header repeated on each line of a
-/// message, and with nothing for a source that is not named.
+/// Returns `cf tail`'s lines as cf-tail prints them: not indented, with the header repeated on each
+/// line of a message, and nothing for a source without a name.
 fn in_our_manner(printed: &[u8]) -> Vec<u8> {
     let mut ours = Vec::new();
     let mut header: &[u8] = b"";
@@ -135,8 +135,7 @@ fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What of a line no form of ours has: of an envelope without content, cf tail tells all its
-/// fields.
+/// Removes what none of our forms has: cf tail prints all fields of an envelope without content.
 fn without_the_empty_envelope(printed: &[u8]) -> String {
     String::from_utf8_lossy(printed)
         .lines()
@@ -176,12 +175,12 @@ fn cf_tail_s_runs_give_its_lines_but_for_what_is_told_here() {
             "class-logs" => check_kinds(recording, "log,event"),
             "class-metrics" => check_kinds(recording, "counter,gauge,timer"),
             "type-log" => check_kinds(recording, "log"),
-            // A kind that there is none of was "any" for its -c; here, as for its -t, it is an error.
+            // Its -c took an unknown type for "any"; here, as with its -t, it is an error.
             "type-bogus" => {
                 let outcome = Tool::new("cf-tail").args(["--type", "bogus", "types-src"]).run();
                 outcome.exits(2).stderr_has("invalid value 'bogus' for '--type <KIND>'");
             }
-            // Told before the server is asked.
+            // Reported before a request is sent.
             "name-filter-bad" | "start-after-end" => {
                 let words = match case {
                     "name-filter-bad" => "--name-filter: ",
@@ -201,7 +200,8 @@ fn cf_tail_s_runs_give_its_lines_but_for_what_is_told_here() {
                     .map(|line| serde_json::from_str(line).expect("JSON"))
                     .collect();
                 assert_eq!(lines.len(), batch.len());
-                // One object a line, not one for all; with the stream, which was skipped there.
+                // One object per line, not one for all, and with the stream, which was missing
+                // there.
                 for (line, told) in lines.iter().zip(batch) {
                     assert_eq!(line["timestamp"], told["timestamp"]);
                     assert_eq!(line["message"], told["log"]["payload"]);
@@ -209,7 +209,7 @@ fn cf_tail_s_runs_give_its_lines_but_for_what_is_told_here() {
                     assert!(line["message_type"].is_string());
                 }
             }
-            // A template of Go's; here jq makes the same of JSON.
+            // A Go template; here jq does the same with JSON.
             "output-format" => {
                 let outcome = log_cache(recording, &["-j", "dora"]);
                 let lines =
@@ -228,7 +228,8 @@ fn cf_tail_s_runs_give_its_lines_but_for_what_is_told_here() {
     }
 }
 
-/// Both show a terminal what comes to a pipe. Here there is no banner on it, and it is not obeyed.
+/// Both clients print the same on a terminal and in a pipe. Here there is no banner on it, and
+/// control characters are not obeyed.
 fn on_a_terminal(recording: &Recording) {
     let server = Playback::new(once(recording));
     let pty = Pty::open();
@@ -251,7 +252,7 @@ fn on_a_terminal(recording: &Recording) {
     }
 }
 
-/// The pages that were polled, polled again: each line once.
+/// The recorded pages, polled again: each line is printed once.
 fn follow(recording: &Recording) {
     let server = Playback::new(once(recording));
     let is_json = recording.case.ends_with("json");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Endpoints, proxies, TLS and reconnects as they were recorded with the old clients; what differs
-//! stands here with its reason.
+//! Endpoints, proxies, TLS and reconnects as recorded with the old clients; each difference is
+//! listed with its reason.
 
 use heka_tests::playback::{Playback, Recording, Turn, recordings};
 use heka_tests::{Outcome, Tool, tls_front, vector};
@@ -29,11 +29,12 @@ fn endpoints_that_the_old_client_stumbled_over() {
             "refused.tail" => {
                 outcome.exits(3).stderr_has("error dialing loggregator server: Connection refused")
             }
-            // A line end in a token ends the matter; the old client sent what was left of it.
+            // A line end in a token is an error; the old client sent the rest of it.
             _ if case.starts_with("token-newline") => {
                 outcome.exits(2).stderr_has("control characters")
             }
-            // The slash is not doubled, and the GUID is escaped; the server, played back, refuses all the same.
+            // The slash is not doubled, and the GUID is escaped; the recorded server refuses it
+            // anyway.
             "trailing-slash.tail" => {
                 assert_eq!(requests, [format!("GET /tail/?app={app} HTTP/1.1")]);
                 outcome.exits(3)
@@ -55,7 +56,7 @@ fn endpoints_that_the_old_client_stumbled_over() {
     }
 }
 
-/// Runs the recorded client's question, in our words.
+/// Runs the equivalent of the recorded client's call.
 fn asked(recording: &Recording, endpoint: &str, args: &[&str]) -> Tool {
     let via = if recording.client == "cf-noaa" { "v1" } else { "legacy" };
     let recent: &[&str] = match recording.flag("-mode") {
@@ -77,15 +78,15 @@ fn proxies_are_spoken_to_as_recorded_or_better() {
             let case = recording.case.as_str();
             let mut turns = recording.turns.clone();
             let tunnel = || Turn::once("HTTP/1.1 200 Connection established\r\n\r\n").open();
-            // The old clients asked a proxy for a plain http document itself, and showed it the
-            // token. Ours has a tunnel made.
+            // The old clients sent a proxy the request for a plain http document, including the
+            // token. cf-tail uses a tunnel.
             if matches!(case, "ok.recent" | "auth.recentlogs") {
                 turns.insert(0, tunnel());
             }
             let proxy = Playback::new(turns);
             let flag = recording.flag("-proxy").expect("a proxy");
             let url = flag.replace("password", "passw0rd-s3cr3t").replace("@TAP@", &proxy.addr);
-            // Addresses of this machine go through no proxy that the environment names.
+            // A proxy of the environment is not used for addresses of this machine.
             let outcome = asked(recording, "ws://fault.invalid:8290", &["--retry", "0"])
                 .env("HTTP_PROXY", url)
                 .run();
@@ -94,18 +95,18 @@ fn proxies_are_spoken_to_as_recorded_or_better() {
             assert_eq!(proxy.requests()[0], "CONNECT fault.invalid:8290 HTTP/1.1");
             let first = String::from_utf8_lossy(&proxy.heard()[0]).into_owned();
             assert!(!first.contains("good-s3cr3t"), "{first}");
-            // user:passw0rd-s3cr3t; the old clients kept it to themselves in streams.
+            // user:passw0rd-s3cr3t; the old clients did not send it for streams.
             let is_shown =
                 first.contains("Proxy-Authorization: Basic dXNlcjpwYXNzdzByZC1zM2NyM3Q=");
             assert_eq!(is_shown, case.starts_with("auth."), "{first}");
             match case {
                 "ok.recent" | "auth.recentlogs" | "ok.stream" => outcome.exits(0),
-                // Called "not found" where a document was asked for: it is the dialling.
+                // Reported as "not found" for documents: dialing failed.
                 "needs-auth.recent"
                 | "needs-auth.recentlogs"
                 | "needs-auth.stream"
                 | "auth.tail" => outcome.exits(3).stderr_has("407 Proxy Authentication Required"),
-                // Taken for an old server's answer, and asked again for a dump.
+                // Taken for an old server's answer, so a dump was requested.
                 "not-a-proxy.recent" => {
                     assert_eq!(proxy.requests().len(), 1);
                     outcome.exits(3).stderr_has("400 Bad Request")
@@ -116,9 +117,9 @@ fn proxies_are_spoken_to_as_recorded_or_better() {
     }
 }
 
-/// The outcome of a recorded run over TLS, with these flags.
+/// Returns the outcome of a recorded run over TLS, with these flags.
 fn over_tls(recording: &Recording, args: &[&str]) -> Outcome {
-    // What was recorded is enciphered; the same stream is in the clear in another group.
+    // The recording is encrypted; another group has the same stream in plain text.
     let plain = recordings("cf/legacy-tail.jsonl");
     let plain = plain.iter().find(|one| one.case == "tail-ok").expect("the same stream");
     let server = Playback::new(plain.turns.clone());
@@ -144,7 +145,7 @@ fn tls_is_as_recorded() {
                 outcome.exits(3).stdout_is("");
                 outcome.stderr_has("error dialing loggregator server: ").stderr_has("unknown CA");
             }
-            // "bad handshake" was all that was told.
+            // Only "bad handshake" was reported.
             "plain-to-tls.tail" => {
                 let server = Playback::new(recording.turns.clone());
                 let outcome = asked(recording, &ws(&server), &[]).run();
@@ -161,7 +162,7 @@ fn reconnects_bring_what_they_brought_before() {
         let server = Playback::new(recording.turns.clone());
         let (messages, _) = recorded(recording);
         match recording.case.as_str() {
-            // The scheme of the same place is as good.
+            // The scheme of the same origin is equally good.
             "bad-scheme.stream" => {
                 asked(recording, &http(&server), &[]).run().exits(3).stdout_is("");
                 assert_eq!(server.requests(), ["GET /apps/tail-ok/stream HTTP/1.1"]);
@@ -179,8 +180,9 @@ fn reconnects_bring_what_they_brought_before() {
                     outcome.err().matches("lines may be missing").count(),
                     messages.len() - 1
                 );
-                // Each connection made the count of three begin anew, so that they never ended; ours
-                // ends when the server does, and a stream must have lived a while to count.
+                // Each connection reset the count of three, so that the retries never ended;
+                // cf-tail ends when the server does, and a stream must last a while to reset the
+                // count.
                 let server = Playback::new(recording.turns.clone());
                 let mut args = vec!["--retry", "3"];
                 args.extend(quick);
@@ -200,14 +202,14 @@ fn reconnects_bring_what_they_brought_before() {
 fn answers_of_the_real_loggregator_are_understood() {
     for recording in &recordings("cf/real2014-raw.jsonl") {
         let answer = recording.turns[0].clone();
-        // Where /recent is refused, a dump is asked for, and refused in the same words.
+        // Where /recent is refused, a dump is requested, and refused with the same text.
         let server = Playback::new(vec![answer.clone(), answer]);
         let outcome = Tool::new("cf-tail")
             .args(["--via", "legacy", "--recent", "-o", "payload", "preloaded", "-a", &ws(&server)])
             .env("CF_ACCESS_TOKEN", TOKEN)
             .run();
         match recording.case.as_str() {
-            // Asked for by curl in ways that cf-tail does not use; the answer is the usual one.
+            // Requested with curl in ways that cf-tail does not use; the answer is the usual one.
             "recent-query-token" | "post-form" => {
                 let lines: String = (0..5).map(|line| format!("preloaded line {line}\n")).collect();
                 outcome.succeeds().stdout_is(lines);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the gateways of today were recorded to say: log-cache and RLP.
+//! Recorded answers of today's gateways: log-cache and RLP.
 
 use heka_tests::playback::{Playback, Recording, recordings};
 use heka_tests::{Signal, Tool, eventually};
@@ -8,7 +8,7 @@ use crate::platform::{TOKEN, info};
 use crate::recorded::{ours, recorded};
 use crate::recorded_cli::log_cache;
 
-/// The exit status that the last recorded answer stands for.
+/// Returns the exit status for the last recorded answer.
 fn status_of(recording: &Recording) -> i32 {
     let answer = recording.turns.last().and_then(|turn| turn.pieces.first());
     let head = answer.map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
@@ -28,8 +28,8 @@ fn log_cache_is_followed_as_recorded() {
         for recording in recordings(file).iter().filter(|one| one.args[0] == "walk") {
             let (mut messages, _) = recorded(recording);
             if recording.case == "walk-lc-future" {
-                // A line that the server stamped with a time to come was kept back until then. Here
-                // it counts as any other: what comes after the first two questions is new.
+                // A line that the server stamped with a future time was held back until then. Here
+                // it is like any other: lines after the first two requests are new.
                 messages = [1_795_293_463_784_578_050_i64, 1_795_293_464_035_662_781]
                     .map(|time| (time.to_string(), b"hello".to_vec()))
                     .to_vec();
@@ -56,9 +56,9 @@ fn log_cache_reads_as_recorded() {
             found.sort();
             assert_eq!(found, messages, "{file} {}\n{outcome}", recording.case);
             match recording.case.as_str() {
-                // The other envelopes of the batch, of which there are none here, would be kept.
+                // The other envelopes of the batch, absent here, would be kept.
                 "lc-twomessages" => outcome.exits(1).stderr_has("skipped"),
-                // Asked again; the recorded server had no second answer.
+                // Requested again; the recorded server had no second answer.
                 "lc-429-once" => outcome.exits(3),
                 _ if error.is_some() => {
                     let refused = status_of(recording);
@@ -79,9 +79,9 @@ fn the_gateway_s_streams_read_as_recorded() {
             let (messages, _) = recorded(recording);
             let refused = recording.case == "expired";
             let count = match recording.case.as_str() {
-                // Data without a space behind the colon is data all the same.
+                // Data without a space after the colon is data all the same.
                 "rlp-nospace" => 1,
-                // An empty batch is no end.
+                // An empty batch is not the end.
                 "rlp-emptybatch" => 1,
                 _ => messages.len(),
             };
@@ -115,7 +115,7 @@ fn the_gateway_s_streams_read_as_recorded() {
     }
 }
 
-/// What a server sent, as curl printed it: how many log messages are in it.
+/// Returns the number of log messages in a server's answer, as curl printed it.
 fn logs_in(recording: &Recording) -> usize {
     String::from_utf8_lossy(&recording.printed).matches("\"payload\"").count()
 }
@@ -137,7 +137,7 @@ fn answers_of_the_real_gateways_are_understood() {
             ])
             .env("CF_ACCESS_TOKEN", TOKEN)
             .spawn();
-        // curl was stopped by its time limit (28) where the gateway goes on forever.
+        // curl was stopped by its time limit (28); the gateway goes on forever.
         if recording.exit == 28 {
             let count = logs_in(recording);
             eventually(&format!("all messages of {}", recording.case), || {
@@ -168,7 +168,7 @@ fn answers_of_the_real_log_cache_are_understood() {
         for recording in &recordings(file) {
             match recording.case.as_str() {
                 "meta" => continue,
-                // No page, but what every question begins with.
+                // Not a page, but the beginning of every request.
                 "info" | "info-no-token" => {
                     let server = Playback::new(recording.turns.clone());
                     let args = ["--via", "log-cache", "--recent", "s", "-a"];
@@ -213,6 +213,6 @@ fn what_log_cache_keeps_is_a_table() {
     let fields: Vec<&str> = line.split('\t').collect();
     assert_eq!(fields.len(), 7, "{line}");
     assert!(fields[1].parse::<u64>().is_ok() && fields[3].ends_with('Z'), "{line}");
-    // Ten within eight milliseconds; the platform's API is not known, and so is no name.
+    // Ten within eight milliseconds; the platform's API is unknown, and so are names.
     assert_eq!((fields[5], fields[6]), ("1125.0", ""), "{line}");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Each of the old client's errors, in every generation where it occurs: its words and its status.
+//! The old client's errors in every generation where they occur: text and exit status.
 
 use heka_tests::playback::{Playback, Turn, frame, web_socket};
 
@@ -15,7 +15,7 @@ fn refusal(status: &str) -> Turn {
     Turn::http(status, "", "A server's words")
 }
 
-/// What a generation is asked for: its flags, and what comes before the answer that matters.
+/// The request to a generation: its flags, and the answers before the one tested.
 struct Question {
     flags: &'static [&'static str],
     before: Option<fn() -> Turn>,
@@ -34,11 +34,11 @@ const QUESTIONS: &[Question] = &[
     Question { flags: &["--via", "log-cache", "--meta"], before: Some(info) },
 ];
 
-/// Asks every question of a server that gives `answer`.
+/// Sends every request to a server that gives `answer`.
 fn ask_all(answer: &Turn, status: i32, words: &str) {
     for question in QUESTIONS {
         let before = question.before.map(|before| before());
-        // An old server that refuses /recent is asked for a dump; it refuses that, too.
+        // After a refused /recent, an old server is asked for a dump, which it refuses, too.
         let turns = before.into_iter().chain([answer.clone(), answer.clone()]);
         let server = Playback::new(turns.collect());
         let app: &[&str] = if question.flags.contains(&"--firehose") { &[] } else { &["app"] };
@@ -82,14 +82,14 @@ fn bad_response() {
         let server = Playback::new(turns.collect());
         let app: &[&str] = if question.flags.contains(&"--firehose") { &[] } else { &["app"] };
         let outcome = cf_tail(["-a", &http(&server)]).args(question.flags).args(app).run();
-        // A WebSocket that is none has not been dialled, as in the old client.
+        // A server that does not speak WebSocket is a failed dial, as in the old client.
         let (status, words) = match is_web_socket {
             true => (DIALING, "server: bad handshake: "),
             false => (BAD_RESPONSE, ": bad server response: "),
         };
         outcome.exits(status).stdout_is("").stderr_has(words);
     }
-    // An error that the server wraps into a message.
+    // An error that the server wraps in a message.
     let upstream = parts(&[crate::platform::v1_from("no doppler", 1, crate::platform::APP)]);
     let server = Playback::new(vec![upstream]);
     cf_tail(["--via", "v1", "--container-metrics", "app", "-a", &ws(&server)])
@@ -110,7 +110,7 @@ fn dialing() {
         };
         let words = format!("error dialing {name} server: ");
         let app: &[&str] = if question.flags.contains(&"--firehose") { &[] } else { &["app"] };
-        // Nobody there; somebody who hangs up; somebody who does not speak HTTP.
+        // No server; a server that hangs up; a server that does not speak HTTP.
         cf_tail(["-a", "ws://127.0.0.1:1"])
             .args(question.flags)
             .args(app)
@@ -153,7 +153,7 @@ fn the_platform_s_own_answers_have_them_too() {
         ),
     ];
     for (turn, status, words) in turns {
-        // The UAA is asked first, for the token has expired.
+        // The UAA is asked first, because the token has expired.
         let server = Playback::new(vec![turn]);
         let outcome = Home::of(&server, crate::platform::EXPIRED).tool(&["--recent", "dora"]).run();
         outcome.exits(status).stderr_has(words);

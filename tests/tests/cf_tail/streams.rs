@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Streams of the first two generations: how they are opened, kept alive, joined, begun anew and left.
+//! Streams of the first two generations: connecting, keepalives, joining with the past, reconnects
+//! and closing.
 
 use std::fs::File;
 
@@ -42,7 +43,7 @@ fn a_legacy_stream_is_asked_for_kept_alive_and_closed_in_order() {
 
 #[test]
 fn recent_and_follow_join_without_gap_or_overlap() {
-    // The stream is open before what is kept is asked for, so `two` comes both ways.
+    // The stream is open before the kept lines are requested, so `two` arrives both ways.
     let stream = web_socket(frames(&[("two", 2), ("two", 2), ("three", 3)]));
     let server = Playback::new(vec![stream, recent(&[("two", 2), ("one", 1), ("two", 2)])]);
     let running = cf_tail(["--via", "legacy", "--recent", "-f", "-o", "payload", "app"])
@@ -164,7 +165,7 @@ fn container_metrics_stand_in_the_order_of_instances() {
 
 #[test]
 fn a_signal_between_stream_and_past_still_closes_in_order() {
-    // The past never comes.
+    // The past never arrives.
     let server = Playback::new(vec![web_socket(""), Turn::default()]);
     let running = cf_tail(["--via", "legacy", "--recent", "-f", "app", "-a", &ws(&server)]).spawn();
     eventually("both requests", || (server.requests().len() == 2).then_some(()));
@@ -185,12 +186,12 @@ fn a_stream_that_ends_in_order_is_begun_anew_only_if_asked() {
     outcome.succeeds().stdout_is("one\ntwo\n").stderr_has("lines may be missing");
 }
 
-/// Most memory that it has had, in kB.
+/// Returns its peak memory in kB.
 fn peak(running: &Running) -> u64 {
     peak_if_any(running).expect("a peak")
 }
 
-/// The same; a process that has just ended has none.
+/// Returns the same; a process that has just exited has none.
 fn peak_if_any(running: &Running) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).ok()?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -204,7 +205,7 @@ fn memory_is_bounded_at_the_end_too() {
     for second in 0..400_000 {
         flood.extend_from_slice(&frame(2, &legacy(&line, second)));
     }
-    // The server goes on for as long as anybody reads, and never answers a close.
+    // The server sends as long as anybody reads, and never answers a close.
     let server = Playback::new(vec![web_socket(flood)]);
     let (_reader, writer) = nix::unistd::pipe().expect("a pipe");
     let mut running = cf_tail(["--via", "legacy", "--buffer", "1M", "app", "-a", &ws(&server)])
@@ -213,7 +214,7 @@ fn memory_is_bounded_at_the_end_too() {
     running.wait_stderr("the reader is too slow: messages are dropped");
     let mut most = peak(&running);
     running.signal(Signal::SIGTERM);
-    // It says good-bye for two seconds at most, and then waits for its reader.
+    // It waits two seconds at most for the close, and then for its reader.
     let until = std::time::Instant::now() + std::time::Duration::from_secs(4);
     eventually("its end", || {
         let is_over = !running.is_running() || std::time::Instant::now() > until;

@@ -6,7 +6,7 @@ use heka_tests::require;
 
 use crate::platform::{FRESH, GUID, Home, info, page, v1_counter, v2, v2_counter, v2_from};
 
-/// The commands of cf-tail in the table, without the words behind them.
+/// Returns the commands of cf-tail in the table, without the text after them.
 fn rows() -> Vec<String> {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../man/cf-tail.1"));
     let page = page.expect("the page");
@@ -16,15 +16,15 @@ fn rows() -> Vec<String> {
     commands.map(|command| command.split('"').next().unwrap_or(command).to_owned()).collect()
 }
 
-/// A row, what is typed for it, and what a platform answers.
+/// A row, the flags to run for it, and the platform's answer.
 struct Row {
     text: &'static str,
-    /// Placeholders and what stands for them.
+    /// Placeholders and their values.
     values: &'static [(&'static str, &'static str)],
     turns: Vec<Turn>,
     /// Part of the last request.
     asked: &'static str,
-    /// All that is written.
+    /// The whole output.
     expected: &'static str,
 }
 
@@ -44,7 +44,7 @@ fn hello() -> String {
     v2("hello", 1_000_000_000)
 }
 
-/// What log-cache answers for an app.
+/// Returns log-cache's answer for an app.
 fn kept(envelopes: &[String]) -> Vec<Turn> {
     vec![found(), info(), page(envelopes)]
 }
@@ -182,7 +182,7 @@ fn each_row_does_what_it_says() {
         let server = Playback::new(turns);
         let outcome = Home::of(&server, FRESH).sh(&typed).run();
         let out = outcome.out();
-        // Metrics have the time and the source before them.
+        // Metrics begin with the time and the source.
         let is_right = if expected == COUNTER { out.ends_with(COUNTER) } else { out == expected };
         let requests = server.requests();
         let is_asked = requests.last().is_some_and(|last| last.contains(asked));
