@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What heka-send keeps until it is confirmed, one fault at a time. The fault suite (soak) mixes
-//! them.
+//! Records that heka-send keeps until they are acknowledged, one fault at a time. The fault suite
+//! (soak) mixes them.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -28,7 +28,8 @@ fn the_first_record_after_a_close_is_not_lost() {
         sender.write(format!("line {round}\n"));
         let mut stream = BufReader::new(accept(&listener));
         assert_eq!(line(&mut stream), format!("line {round}\n"));
-        // In order, and at once: a child that another test just forks may hold the socket a while.
+        // Explicitly and at once: a child that another test just forks may hold the socket for a
+        // while.
         stream.get_ref().shutdown(Shutdown::Both).expect("an end");
     }
 }
@@ -46,8 +47,8 @@ fn the_first_record_after_a_reset_or_a_restart_is_not_lost() {
         // A process that dies ends its connections with a reset.
         socket2::SockRef::from(stream.get_ref()).set_linger(Some(Duration::ZERO)).expect("it");
         drop(stream);
-        // What the kernel takes until then is beyond --ack=kernel, and a child that another test
-        // just forks may hold the sockets a while.
+        // What the kernel accepts until then is beyond --ack=kernel, and a child that another test
+        // just forks may hold the sockets for a while.
         eventually("the reset is noticed", || {
             (sender.stderr().matches("reset by peer").count() > round).then_some(())
         });
@@ -68,13 +69,13 @@ fn what_a_reset_connection_had_not_passed_on_is_sent_again_with_resend() {
     let (mut stream, _) = listener.accept().expect("a connection");
     let mut four = [0; 4];
     stream.read_exact(&mut four).expect("one line");
-    // Closed with a line unread: the sender sees a reset.
+    // Closed with an unread line: the sender sees a reset.
     drop(stream);
     let mut again = BufReader::new(accept(&listener));
     assert_eq!((line(&mut again), line(&mut again)), ("one\n".to_owned(), "two\n".to_owned()));
 }
 
-/// What a peer had not read when it ended it never will, whatever our socket says then.
+/// A peer that closed the connection never reads the rest, whatever our socket reports later.
 #[test]
 fn a_unix_receiver_has_what_it_has_read() {
     for (ended, half_closed) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -136,13 +137,13 @@ fn a_position_is_stored_once_its_message_is_confirmed() {
     listener.wait_stdout_is("one\ntwo\nthree\n");
 }
 
-/// The same frames with more in their headers.
+/// Returns the same frames with more in their headers.
 fn with_header(frames: &[u8], more: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = frames;
     while let [0x1e, len, ..] = rest {
         let (header, behind) = rest[2..].split_at(usize::from(*len));
-        // Field 1, the length of the message, is all there is in it: one byte here.
+        // Field 1, the length of the message, is the only one: one byte here.
         let [8, length] = header else { panic!("{header:?}") };
         let (message, next) = behind.split_at(1 + usize::from(*length));
         out.extend([&[0x1e, len + more.len() as u8], header, more, message].concat());
@@ -154,10 +155,10 @@ fn with_header(frames: &[u8], more: &[u8]) -> Vec<u8> {
 #[test]
 fn positions_and_old_numbers_do_not_go_over_the_wire() {
     let bare = Tool::new("heka-encode").stdin("one\ntwo\nthree\n").run().succeeds().stdout.clone();
-    // Fields 100 to 103: a stream, number 5000 in it, a confirmation, a position.
+    // Fields 100 to 103: a stream, number 5000 in it, an acknowledgement, a position.
     let stream = [&[0xa2, 6, 16][..], &[7; 16]].concat();
     let state = [&stream[..], &[0xa8, 6, 0x88, 0x27, 0xb0, 6, 9], &[0xba, 6, 2, b'h', b'i']];
-    // And a frame that has nothing else to tell.
+    // And a frame with nothing else.
     let number = [&[0x1e, 2 + 19 + 3, 8, 0][..], &stream, &[0xa8, 6, 7], &[0x1f]].concat();
     let marked = [number, with_header(&bare, &state.concat())].concat();
     for args in [&["--ack=kernel"][..], &["--ack=none", "-iheka"], &["--queue=q"]] {
@@ -170,7 +171,7 @@ fn positions_and_old_numbers_do_not_go_over_the_wire() {
         sender.finish().succeeds();
         assert!(wire == bare, "{args:?}: {wire:02x?} for {bare:02x?}");
     }
-    // Nor does a number that is not its own confuse a receiver that confirms.
+    // A foreign number does not confuse a receiver that acknowledges, either.
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack", "-oraw"]);
     for run in 1..3 {
         let tool = Tool::new("heka-send").args(["-v", "--ack=peer", &listener.addr]);
@@ -179,7 +180,7 @@ fn positions_and_old_numbers_do_not_go_over_the_wire() {
     }
 }
 
-/// What heka-tail says of positions.
+/// A position in heka-tail's output.
 #[test]
 fn a_position_does_not_go_over_the_wire() {
     let folder = scratch();
@@ -190,13 +191,13 @@ fn a_position_does_not_go_over_the_wire() {
     Tool::new("heka-send").arg(&listener.addr).stdin(frames.clone()).run().succeeds();
     let arrived = listener.into_running().finish().stdout;
     assert!(arrived.len() < frames.len());
-    // The message itself is what it was.
+    // The message itself is unchanged.
     let message = |frame: &[u8]| frame[3 + usize::from(frame[1])..].to_vec();
     assert_eq!(message(&arrived), message(&frames));
     assert_eq!(arrived[1], 2 + u8::from(arrived[3] >= 0x80), "only the length is left");
 }
 
-/// Waits until a sender whose source never ends does not get on any more.
+/// Waits until a sender with an endless source makes no progress.
 fn stands_still(sender: &Running) {
     let amount = || sender.statistics().split(", ").nth(1).map(str::to_owned);
     let mut last = (amount(), Instant::now());
@@ -209,7 +210,7 @@ fn stands_still(sender: &Running) {
     });
 }
 
-/// A source that never ends, and who sends it to `address`.
+/// An endless source, and a sender that sends it to `address`.
 fn endless(args: &[&str], address: &str) -> (Running, Running) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let source = heka_tests::sh("exec yes 'a line that never ends'");
@@ -242,13 +243,13 @@ fn a_slow_reader_behind_the_receiver_slows_the_source_too() {
     assert!(kib.0 < 40 * 1024 && kib.1 < 40 * 1024, "{kib:?} KiB");
 }
 
-/// What the kernel of a receiver has taken and its process has not read.
+/// Returns the number of bytes in a receiver's kernel that its process has not read.
 fn unread(stream: &TcpStream) -> usize {
     let mut bytes = vec![0; 1 << 24];
     stream.peek(&mut bytes).expect("a look")
 }
 
-/// Reads what has arrived, and no more, until the sender has nothing more to send it.
+/// Reads what has arrived, and no more, until the sender has nothing more to send.
 fn read_arrived(mut stream: &TcpStream, at_least: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < at_least {
@@ -259,8 +260,8 @@ fn read_arrived(mut stream: &TcpStream, at_least: usize) -> Vec<u8> {
     bytes
 }
 
-/// A receiver that confirms nothing and ends its first connection in the middle of a record. What
-/// its process had read and what comes on the next connection are all lines, without a gap.
+/// A receiver that acknowledges nothing and ends its first connection in the middle of a record.
+/// Its process's input and the next connection together have all lines, without a gap.
 fn a_receiver_that(ends: impl FnOnce(TcpStream)) {
     const LINES: u32 = 200_000;
     let text: String = (0..LINES).map(|number| format!("line {number}\n")).collect();
@@ -278,7 +279,7 @@ fn a_receiver_that(ends: impl FnOnce(TcpStream)) {
     sender.finish().succeeds();
     let number = |line: &str| line.strip_prefix("line ")?.parse::<u32>().ok();
     let before = String::from_utf8_lossy(&bytes);
-    // The last line of the first connection may be cut.
+    // The last line of the first connection may be incomplete.
     let whole = before.rfind('\n').map_or(0, |end| end + 1);
     let last = before[..whole].lines().last().and_then(number).expect("whole lines");
     let after: Vec<u32> =
@@ -288,7 +289,7 @@ fn a_receiver_that(ends: impl FnOnce(TcpStream)) {
     assert_eq!(after.last(), Some(&(LINES - 1)));
 }
 
-/// Closed with nothing unread: the sender is told in order. What still arrives is refused.
+/// Closed with nothing unread: the sender sees an orderly end. Later data is refused.
 fn closes(stream: TcpStream) {
     stream.shutdown(std::net::Shutdown::Write).expect("an end");
     let mut rest = vec![0; unread(&stream)];
@@ -334,7 +335,7 @@ fn a_killed_netcat_that_comes_back_has_lost_nothing_with_resend() {
         sender.write(&text);
         sent += &text;
         let part = || fs::read_to_string(folder.path().join("part")).unwrap_or_default();
-        // The last one hears everything, the others are killed as soon as they have anything.
+        // The last receiver gets everything, the others are killed as soon as they have anything.
         if round < 4 {
             eventually("something has come", || (!part().is_empty()).then_some(()));
             receiver.end_by(Signal::SIGKILL);

@@ -25,7 +25,7 @@ fn append(folder: &Path, numbers: std::ops::RangeInclusive<u64>) {
     log.unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-/// Lines that are not before the position that is stored.
+/// Returns the lines that are not before the stored position.
 fn unread(folder: &Path) -> String {
     let tail = Tool::new("heka-tail").dir(folder).args(["-q", "--no-follow", "-o", "payload"]);
     tail.args(["--resume", "pos", "app.log"]).run().succeeds().out()
@@ -37,7 +37,7 @@ fn stores_everything(folder: &Path) {
     });
 }
 
-/// The lines of `out.heka`, copies dropped.
+/// Returns the lines of `out.heka` without repetitions.
 fn written(folder: &Path) -> String {
     let decode = Tool::new("heka-decode").dir(folder).args(["--dedup", "out.heka"]);
     decode.run().succeeds().out()
@@ -53,14 +53,14 @@ fn heka_decode_stores_positions_of_what_is_on_the_disk() {
     line("--write out").succeeds().stderr_is("");
     assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap(), "1\n2\n3\n");
     assert_eq!(unread(folder.path()), "");
-    // What is dropped on purpose counts too, what is left is left.
+    // Messages dropped on purpose count too; unread ones do not.
     append(folder.path(), 4..=6);
     line("--write out -m 'Payload =~ /^5/'").succeeds().stderr_is("");
     assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap(), "1\n2\n3\n5\n");
     append(folder.path(), 7..=9);
     line("--write out -n 2").succeeds().stderr_is("");
     assert_eq!(unread(folder.path()), "9\n");
-    // Nothing that could not be written is stored.
+    // No position is stored for what could not be written.
     line("--write /dev/full").exits(1).stderr_has("/dev/full: write error: No space left");
     assert_eq!(unread(folder.path()), "9\n");
 }
@@ -86,7 +86,7 @@ fn heka_listen_stores_positions_that_come_by_a_unix_socket() {
         |tool| tool.dir(folder.path()),
     );
     let tcp = listen.addrs.iter().find(|addr| !addr.contains("unix") && addr.contains(':'));
-    // Whoever may be on another machine says nothing of the sources here.
+    // A sender that may be on another machine has no positions of sources here.
     let stranger = Tool::new("heka-tail").dir(folder.path());
     let frames = stranger.args(["--no-follow", "--resume", "none", "app.log"]).run();
     let mut socket = std::net::TcpStream::connect(tcp.expect("an address of TCP")).unwrap();
@@ -103,7 +103,7 @@ fn heka_listen_stores_positions_that_come_by_a_unix_socket() {
     assert_eq!(written(folder.path()), "1\n2\n3\n1\n2\n3\n4\n");
 }
 
-/// A pipeline whose stages are killed while lines come, time and again.
+/// A pipeline whose stages are killed again and again while lines arrive.
 fn survives(start: impl Fn(&Path, bool) -> Vec<Running>) {
     let folder = folder();
     let mut last = 3;
@@ -113,7 +113,7 @@ fn survives(start: impl Fn(&Path, bool) -> Vec<Running>) {
         let mut stages = start(folder.path(), true);
         append(folder.path(), last + 1..=last + LINES);
         last += LINES;
-        // At another moment each time.
+        // At a different moment each time.
         let some = before + (round % 4) * 10_000;
         eventually("something is written", || (size() > some).then_some(()));
         let victim = stages.remove(round as usize % stages.len());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Nothing lost between the ends: acknowledgements, queue, faults.
+//! No loss between the ends: acknowledgements, queue, faults.
 
 mod acknowledgements;
 mod confirmations;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The queue of heka-send on disk: it outlives the process, has a size, and the disk may be full.
+//! The queue of heka-send on disk: it outlives the process, has a size limit, and meets full disks.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use heka_tests::{Peer, Signal, SmallDisk, TempDir, Tool, eventually, free_port, 
 
 const FAST: [&str; 3] = ["--retry-delay=20ms", "--retry-jitter=0ms", "--retry-growth=1"];
 
-/// How much is in the files of a queue.
+/// Returns the total size of a queue's files.
 fn size(queue: &Path) -> u64 {
     let files = fs::read_dir(queue).into_iter().flatten().flatten();
     let logs = files.filter(|file| file.file_name().to_string_lossy().ends_with(".log"));
@@ -37,7 +37,7 @@ fn a_queue_keeps_what_could_not_be_sent() {
     send(&["--queue=q", "--ack=peer", &listener.addr]).run().succeeds();
     listener.wait_stdout("all lines", |out| out == text.as_bytes());
     assert_eq!(size(&folder.path().join("q")), 0, "something stays");
-    // Nothing is left for another run: the receiver would drop it, so it does not tell.
+    // Nothing is left for another run: the receiver would drop it silently.
     let nothing = send(&["--queue=q", "--ack=peer", "--stats", &listener.addr]).run();
     nothing.succeeds().stderr_has(" 0 bytes out, ").stderr_has(", 0 bytes in queue, ");
     let received = listener.statistics();
@@ -62,7 +62,7 @@ fn lines_of_the_greatest_length_leave_the_queue_too() {
     listener.wait_stdout_is(lines);
 }
 
-/// 20,000 lines, 6 MB in a queue that takes half a megabyte and nobody empties.
+/// 20,000 lines, 6 MB, for a queue of half a megabyte that is not emptied.
 struct FullQueue {
     folder: TempDir,
     text: String,
@@ -89,7 +89,7 @@ impl FullQueue {
         size(&self.folder.path().join("q"))
     }
 
-    /// What another run finds in it and sends, a little at a time.
+    /// Returns what another run finds in the queue and sends, a little at a time.
     fn empty(&self) -> String {
         let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload"]);
         let tool = Tool::new("heka-send").dir(self.folder.path());
@@ -108,13 +108,13 @@ fn a_full_queue_stops_the_source() {
     let sender = queue.send("block").spawn();
     eventually("the queue is full", || (queue.size() >= FullQueue::SIZE).then_some(()));
     sender.wait_stderr("retrying");
-    // Nobody is there, again and again, and nothing moves meanwhile.
+    // No receiver, attempt after attempt, and no progress meanwhile.
     let try_again = |count: usize| {
         let attempts = || sender.stderr().matches("retrying").count();
         let seen = attempts();
         eventually("it goes on trying", || (attempts() > seen + count).then_some(()));
     };
-    // Until what was read last is counted.
+    // Until the last read is counted.
     try_again(2);
     let before = sender.statistics();
     try_again(20);
@@ -142,17 +142,17 @@ fn a_full_queue_drops_the_oldest() {
     assert_eq!(count(&said, " dropped, ") + came.lines().count(), 20_000);
 }
 
-/// The number before `word` in the last statistics.
+/// Returns the number before `word` in the last statistics.
 fn count(said: &str, word: &str) -> usize {
     let number = said.rsplit_once(word).and_then(|(line, _)| line.rsplit(' ').next());
     number.expect("statistics").parse().expect("a number")
 }
 
-/// Its files go first, but it may still arrive; if it does not, that is told at the end.
+/// Its files are deleted first, but it may still arrive; if not, that is reported at the end.
 #[test]
 fn what_is_on_its_way_when_a_full_queue_drops_it_is_counted_too() {
     let mut queue = FullQueue::new();
-    // Somebody who takes no more than the system does.
+    // A peer that accepts no more than its kernel does.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     SockRef::from(&listener).set_recv_buffer_size(4096).expect("a small buffer");
     queue.address = listener.local_addr().expect("an address").to_string();
@@ -164,7 +164,7 @@ fn what_is_on_its_way_when_a_full_queue_drops_it_is_counted_too() {
     assert!(said.contains("the queue was full: "), "{said}");
     let came = queue.empty().lines().count();
     let [dropped, confirmed] = [" dropped, ", " acknowledged, "].map(|word| count(&said, word));
-    // What arrived last may still be in the queue.
+    // The last records may still be in the queue.
     let all = dropped + confirmed + came;
     assert!(dropped > 0 && (20_000..21_000).contains(&all), "{dropped} + {confirmed} + {came}");
 }
@@ -175,7 +175,7 @@ fn a_full_queue_ends_the_run() {
     queue.send("exit").run().exits(1).stderr_has("the queue is full");
     let size = queue.size();
     assert!((FullQueue::SIZE..FullQueue::SIZE + FullQueue::BLOCK).contains(&size), "{size}");
-    // What had been taken by then is there.
+    // What was read by then is there.
     let came = queue.empty();
     assert!(came.len() as u64 > FullQueue::SIZE / 2 && queue.text.starts_with(&came), "{came}");
 }
@@ -199,18 +199,18 @@ fn a_full_disk_under_the_queue_is_waited_for() {
     sender.finish().succeeds();
 }
 
-/// 300 messages in files of 1000 bytes or so that nobody took.
+/// 300 messages in files of about 1000 bytes, which no receiver has read.
 fn long_queue() -> TempDir {
     let folder = scratch();
     let text: String = (0..300).map(|number| format!("line {number}\n")).collect();
     let tool = Tool::new("heka-send").dir(folder.path()).args(FAST).arg("--ack=peer");
     let tool = tool.args(["--queue=q", "--queue-file-size=1000", "--retry=0", "127.0.0.1:1"]);
-    // Of a pipe not all may have been read when the connection is refused.
+    // Not all of a pipe may have been read when the connection is refused.
     tool.stdin_at_once(text).run().exits(3);
     folder
 }
 
-/// Sends what is left of it, and one more, and tells what arrived.
+/// Sends the rest of the queue and one more message, and returns what arrived.
 fn send_rest(folder: &TempDir, is_damaged: bool) -> Vec<String> {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     let tool = Tool::new("heka-send").dir(folder.path()).args(FAST).arg("--ack=peer");
@@ -291,7 +291,7 @@ fn a_queue_restored_from_a_copy_makes_no_new_message_disappear() {
     send("a1\n");
     shell("cp -a q copy");
     send("b1\nb2\n");
-    // Both go on, from where they were when the copy was made.
+    // Both continue from where they were when the copy was made.
     shell("mv q other && cp -a copy q");
     send("c1\nc2\nc3\n");
     shell("mv q third && mv other q");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Messages that a receiver will never write, or that did not arrive as they were sent: none of them
-//! counts as delivered, and none costs those around it.
+//! Messages that a receiver will never write, or that arrived damaged: none of them counts as
+//! delivered, and none affects its neighbours.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use heka_tests::{Outcome, Peer, TempDir, Tool, eventually, scratch};
 
 const FAST: [&str; 3] = ["--retry-delay=20ms", "--retry-jitter=0ms", "--retry-growth=1"];
 
-/// A receiver of messages of up to 1000 bytes.
+/// A receiver with a limit of 1000 bytes.
 fn narrow() -> Peer {
     Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack", "--max-message-size=1000"])
 }
@@ -112,14 +112,14 @@ fn a_signature_that_is_not_accepted_is_no_delivery() {
     refused.stderr_has(" refused: the receiver does not accept its signature\n");
     signed("right").succeeds().stderr_has(" 1000 acknowledged, 0 refused, ");
     listener.wait_stdout_is(&lines);
-    // What was refused can be sent once more, signed as it should be.
+    // A refused message can be sent again, correctly signed.
     let dead = fs::read(folder.path().join("dead")).expect("it is there");
     let args = ["--signer=ops", "--hmac-key-file=right", &listener.addr];
     send(&folder, &args, dead).succeeds();
     listener.wait_stdout_is(lines.repeat(2));
 }
 
-/// Passes connections on, and what comes at `at` of the first `times` of them comes damaged.
+/// Forwards connections, and damages the byte at `at` of the first `times` of them.
 fn damaging(upstream: &str, times: usize, at: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -158,7 +158,7 @@ fn damage(mut sender: TcpStream, mut receiver: TcpStream, at: Option<usize>) {
 fn what_is_damaged_on_the_way_is_sent_again() {
     let (listener, folder) = (narrow(), scratch());
     let text: String = (0..1000).map(|number| format!("line {number}\n")).collect();
-    // Of the claim, which comes first, nothing is touched.
+    // The claim, which comes first, is untouched.
     let address = damaging(&listener.addr, 2, 20_000);
     let sent = send(&folder, &["--linger=30s", &address], &*text);
     sent.succeeds()
@@ -183,7 +183,7 @@ fn what_is_never_understood_is_refused_alone() {
         sender.write_all(&words).expect("it takes that");
         let mut told = Vec::new();
         let _reset = sender.read_to_end(&mut told);
-        // Number 1 is safe; in the end, number 2 is refused because it was damaged.
+        // Number 1 is safe; number 2 is finally refused because it was damaged.
         let is_told = |part: &[u8]| told.windows(part.len()).any(|bytes| bytes == part);
         assert!(is_told(&[0xb0, 6, 1]), "{told:02x?}");
         assert_eq!(is_told(&[0xb0, 6, 2, 0xc8, 6, 3]), times == 3, "{told:02x?}");
@@ -193,7 +193,7 @@ fn what_is_never_understood_is_refused_alone() {
     drop(folder);
 }
 
-/// A sender that knows nothing of refusals goes on as before.
+/// A sender that does not know refusals continues as before.
 #[test]
 fn a_refusal_confirms_for_those_who_do_not_know_it() {
     let listener = narrow();
@@ -210,7 +210,7 @@ fn a_refusal_confirms_for_those_who_do_not_know_it() {
     listener.wait_stdout_is("one\nthree\n");
 }
 
-/// What a receiver says of messages that it never got, or has confirmed, is not believed.
+/// A receiver's statements about messages that it never got, or has acknowledged, are ignored.
 #[test]
 fn a_refusal_that_cannot_be_is_reported() {
     let refuse = |number: u8, count: u8| {

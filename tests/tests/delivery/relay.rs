@@ -18,7 +18,7 @@ fn send(flags: &[&str]) -> Tool {
     Tool::new("heka-send").args(SEND).args(flags)
 }
 
-/// A later stage delivers the first messages that were passed on, as many as that, and commits.
+/// Plays a later stage that delivers the first `count` messages and commits.
 fn deliver(folder: &Path, frames: Vec<u8>, count: usize) {
     let decode = Tool::new("heka-decode").dir(folder).stdin(frames);
     let count = count.to_string();
@@ -53,7 +53,7 @@ fn a_number_is_acknowledged_once_a_later_stage_has_committed_it() {
     is_told(&sender, "5 sent, 0 acknowledged");
     deliver(folder.path(), frames.clone(), 3);
     is_told(&sender, "5 sent, 3 acknowledged");
-    // The connection stays until all is delivered.
+    // The connection stays open until everything is delivered.
     sender.close_stdin();
     deliver(folder.path(), frames, 5);
     sender.finish().succeeds();
@@ -69,7 +69,7 @@ fn what_is_committed_and_comes_again_is_dropped_after_a_restart() {
     let mut sender = send(&[&proxy.addr]).stdin_open().spawn();
     sender.write("1\n2\n3\n4\n5\n");
     let frames = passes_on(&first, "1\n2\n3\n4\n5\n");
-    // Its process dies before anybody is told.
+    // Its process dies before it tells anybody.
     first.into_running().end_by(Signal::SIGKILL);
     deliver(folder.path(), frames, 3);
     let second = listen(folder.path(), &[]);
@@ -89,7 +89,7 @@ fn what_is_dropped_or_refused_holds_nothing_up() {
     let listen = listen(folder.path(), &["--dedup", "--max-record=100"]);
     let frames = Tool::new("heka-encode").stdin("1\n2\n").run().succeeds().stdout.clone();
     let long = Tool::new("heka-encode").stdin("x".repeat(200)).run().succeeds().stdout.clone();
-    // Copies, and a message that is too long, last of all.
+    // Copies, and finally a message that is too long.
     let input = [frames.clone(), frames, long].concat();
     let sender = Tool::new("heka-send").args(["--ack=peer", &listen.addr]).stdin(input).spawn();
     let passed = passes_on(&listen, "1\n2\n");

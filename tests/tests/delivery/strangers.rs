@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Strangers who know the name of somebody else's stream, or have listened to its connection; and
-//! peers that confirm what they never got.
+//! Strangers who know the name of another sender's stream, or have recorded its connection; and
+//! peers that acknowledge what they never received.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use heka_tests::{Fault, Peer, Proxy, Tool, accept, eventually, scratch};
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
 const KEY: &str = "correct horse battery staple";
 
-/// A frame without a message that says: what follows is behind that record of that stream.
+/// Returns a frame without a message: what follows comes after this record of this stream.
 fn place(stream_id: &[u8], number: u64) -> Vec<u8> {
     let mut header = vec![8, 0, 0xa2, 6, 16];
     header.extend_from_slice(stream_id);
@@ -30,7 +30,7 @@ fn frames(text: &str) -> Vec<u8> {
     Tool::new("heka-encode").stdin(text).run().succeeds().stdout.clone()
 }
 
-/// Passes connections on, and writes down what senders say.
+/// Forwards connections, and records what senders say.
 fn tap(upstream: &str) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -65,7 +65,7 @@ fn listen_to(mut sender: TcpStream, mut receiver: TcpStream, log: &Mutex<Vec<Vec
     let _ = receiver.shutdown(Shutdown::Write);
 }
 
-/// The stream that a sender names in its first frame.
+/// Returns the stream that a sender names in its first frame.
 fn stream_id(heard: &[u8]) -> &[u8] {
     let at = heard.windows(3).position(|bytes| bytes == [0xa2, 6, 16]).expect("a name") + 3;
     &heard[at..at + 16]
@@ -87,21 +87,21 @@ fn a_stranger_makes_no_signed_message_of_another_sender_disappear() {
     listener.wait_stdout_is("one\n");
     let first = heard.lock().expect("it")[0].clone();
     let id = stream_id(&first).to_vec();
-    // What was said, once more; a number of the stranger's own; and both far ahead.
+    // The recorded bytes again; a number of the stranger's own; and both far ahead.
     let own_words = first.repeat(2);
     let attacks = [place(&id, 1_000_000), own_words, [first, place(&id, 1_000_000)].concat()];
     let mut strangers = Vec::new();
     for (count, words) in attacks.iter().enumerate() {
         let mut stranger = TcpStream::connect(&listener.addr).expect("a connection");
         stranger.write_all(words).expect("it takes that");
-        // It is heard by then.
+        // Once this is skipped, the receiver has read the rest.
         stranger.write_all(&frames("unsigned\n")).expect("it takes that");
         eventually("it is refused", || {
             listener.statistics().contains(&format!(" {} skipped", count + 1)).then_some(())
         });
         strangers.push(stranger);
     }
-    // Those who repeat what was said count for themselves.
+    // Senders that replay a claim have numbers of their own.
     let text = "one\n".repeat(4);
     listener.wait_stdout_is(&text);
     sender.write("two\n");
@@ -117,7 +117,7 @@ fn a_stranger_makes_no_signed_message_of_another_sender_disappear() {
     });
 }
 
-/// The same without any signature, and from a sender who has proved nothing.
+/// The same without a signature, and from a sender that has proved nothing.
 #[test]
 fn a_stranger_who_jumps_ahead_counts_for_himself() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
@@ -131,7 +131,7 @@ fn a_stranger_who_jumps_ahead_counts_for_himself() {
     listener.wait_stderr("a stream has a connection already");
     sender.write_all(&frames("two\n")).expect("it takes that");
     listener.wait_stdout_is("one\nstranger\ntwo\n");
-    // Nor is it told that more is safe than came.
+    // It is not told that more is safe than has arrived, either.
     sender.write_all(&[place(&[7; 16], 1_000_000), frames("three\n")].concat()).expect("it");
     listener.wait_stdout_is("one\nstranger\ntwo\nthree\n");
     eventually("it is counted", || {
@@ -176,7 +176,7 @@ fn very_many_names_make_no_number_forgotten() {
     listener.wait_stderr("a connection carries one stream");
 }
 
-/// The old connection, which its receiver still holds for alive, may have something unread.
+/// The old connection, which its receiver still considers alive, may have unread data.
 #[test]
 fn a_sender_who_comes_back_before_its_old_connection_is_gone_repeats_nothing() {
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-v", "-opayload", "--ack"]);
@@ -199,7 +199,7 @@ fn a_sender_who_comes_back_before_its_old_connection_is_gone_repeats_nothing() {
     listener.wait_stdout_is("one\ntwo\nthree\n");
 }
 
-/// Confirms that number, on the first connection, and tells what became of the sender.
+/// Acknowledges this number on the first connection, and returns the sender's outcome.
 fn confirm(numbers: &[u8], text: &str) -> heka_tests::Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -222,11 +222,11 @@ fn what_was_not_sent_is_not_confirmed() {
     let told = confirm(&[2, 1], "one\ntwo\nthree\n");
     told.exits(3).stderr_has(": acknowledges message 1 after message 2");
     told.stderr_has("1 message not delivered");
-    // Also if everything was confirmed before.
+    // Also if everything was acknowledged before.
     confirm(&[3, 100], "one\ntwo\nthree\n").exits(3).stderr_has(": acknowledges message 100");
 }
 
-/// A UUID is no secret, and a source that numbers its messages makes the same ones again.
+/// UUIDs are not secret, and a source that numbers its messages creates the same ones again.
 #[test]
 fn the_uuid_of_a_stranger_s_message_hides_none_that_is_signed() {
     let folder = scratch();

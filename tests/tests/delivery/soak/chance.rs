@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What happens next, and when: the same for the same seed.
+//! The next event and its time: the same for the same seed.
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use heka_tests::Random;
 pub(crate) struct Chance(Random);
 
 impl Chance {
-    /// Of the seed that is given, or of a new one, which is printed.
+    /// Creates it from the given seed, or from a new one, which is printed.
     pub(crate) fn new(mode: &str) -> Self {
         let given = std::env::var("HEKA_SOAK_SEED").ok().and_then(|text| text.parse().ok());
         let clock = || SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64;
@@ -26,7 +26,7 @@ impl Chance {
         Duration::from_millis(range.start + self.below(range.end - range.start))
     }
 
-    /// One of several.
+    /// Returns one of several.
     pub(crate) fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len() as u64) as usize]
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is done to the pipelines.
+//! The faults injected into the pipelines.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use heka_tests::{Fault, Signal};
 use super::chance::Chance;
 use super::world::{Stage, World, open, wait};
 
-/// A kind of harm.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Harm {
     Kill,
@@ -32,10 +32,10 @@ pub(crate) enum Harm {
 }
 
 impl World {
-    /// Does some kind of harm.
+    /// Injects a fault of some kind.
     pub(crate) fn harm(&mut self, chance: &mut Chance) {
         let harm = *chance.one(self.mode.harms);
-        // Nothing can be done to what is dead just now.
+        // No fault is possible for a stage that is dead at the moment.
         let Some(name) = self.try_harm(harm, chance) else { return };
         writeln!(self.log(), "-- {name} after record {}", self.written).expect("the log");
         *self.faults.entry(name).or_default() += 1;
@@ -64,7 +64,7 @@ impl World {
         Some(name.to_owned())
     }
 
-    /// Some stage that may be harmed; `None` if that one is dead: its neighbours may take a while to
+    /// Chooses a stage that may be harmed; `None` if it is dead: its neighbours may take a while to
     /// end.
     fn victim(&mut self, chance: &mut Chance) -> Option<&mut Stage> {
         let spared = self.mode.spared;
@@ -112,7 +112,7 @@ impl World {
         Some(format!("{} SIGSTOP", stage.name))
     }
 
-    /// Where the log is moved to, after the older ones have made room, as logrotate does.
+    /// The new path of a log, after the older ones were shifted, as logrotate does.
     fn rotated(&mut self) -> PathBuf {
         for number in (1..=self.rotations).rev() {
             let name = |number| self.path(&format!("input.log.{number}"));
@@ -122,7 +122,7 @@ impl World {
         self.path("input.log.1")
     }
 
-    /// Moves the log away and begins a new one.
+    /// Moves the log away and creates a new one.
     fn rename(&mut self) -> String {
         let old = self.rotated();
         fs::rename(self.path("input.log"), old)
@@ -131,7 +131,7 @@ impl World {
         "logs renamed".to_owned()
     }
 
-    /// Copies the log and empties it, at a moment when the clock of the file system has gone on.
+    /// Copies the log and truncates it, once the file system's clock has advanced.
     fn copy_truncate(&mut self) -> String {
         wait(Duration::from_millis(10));
         let old = self.rotated();
@@ -148,8 +148,7 @@ impl World {
         Some("full disks".to_owned())
     }
 
-    /// Makes a copy of the queue as it is, or asks for the copy to be put into its place: once all
-    /// that the queue has is delivered.
+    /// Copies the queue, or requests that the copy replaces it once the queue is delivered.
     fn copy_queue(&mut self) -> Option<String> {
         let (queue, copy) = (PathBuf::from(self.on_disk("q")), self.path("copy"));
         if !copy.exists() {
@@ -178,7 +177,7 @@ fn deadly(chance: &mut Chance) -> Signal {
     if chance.below(2) == 0 { Signal::SIGKILL } else { Signal::SIGTERM }
 }
 
-/// `None` if the folder is not there, or changes while it is copied.
+/// `None` if the folder does not exist, or changes while it is copied.
 fn copy_folder(from: &Path, to: &Path) -> Option<()> {
     fs::create_dir(to).ok()?;
     let copied = fs::read_dir(from)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What arrived in the end.
+//! The results: what arrived.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,15 +10,15 @@ use heka_tests::{Signal, Tool, ceiling};
 use super::tally::Tally;
 use super::world::{World, wait};
 
-/// Records that were found.
+/// The records found.
 struct Arrived {
     numbers: HashSet<u64>,
-    /// How many stand there more than once.
+    /// The number of repeated records.
     doubled: u64,
 }
 
 impl World {
-    /// Lets everything arrive and counts it.
+    /// Waits until everything has arrived, and counts it.
     pub(crate) fn judge(mut self) {
         let deadline = Instant::now() + 4 * ceiling();
         let raw = loop {
@@ -30,7 +30,7 @@ impl World {
             }
             wait(Duration::from_millis(20));
         };
-        // Nobody writes any more.
+        // Nobody writes any longer.
         for stage in std::mem::take(&mut self.lines).into_iter().flatten() {
             stage.process.end_by(Signal::SIGTERM);
         }
@@ -54,7 +54,7 @@ impl World {
         }
     }
 
-    /// The outputs of which each has to have everything.
+    /// Returns the outputs that must each have everything.
     fn groups(&self, dedup: bool) -> Vec<Arrived> {
         match self.mode.is_for_all {
             true => self.mode.outputs.iter().map(|output| self.arrived(&[output], dedup)).collect(),
@@ -70,21 +70,22 @@ impl World {
             return Arrived { numbers: HashSet::new(), doubled: 0 };
         }
         let out = Tool::new("heka-decode").args(args).args(paths).run();
-        // While the receiver writes, the last record may be half there.
+        // While the receiver writes, the last record may be incomplete.
         if dedup {
             out.succeeds().stderr_is("");
         }
         numbers(&out.out())
     }
 
-    /// How many records one and the same receiver wrote more than once, where it is to drop them.
+    /// Returns the number of records that one receiver wrote more than once, where it must drop
+    /// them.
     fn doubled_by_one_receiver(&self) -> Option<u64> {
         let outputs = self.mode.outputs.iter().zip(&self.lives);
         let doubled = outputs.map(|(output, lives)| {
             let out = fs::read(self.on_disk(output)).unwrap_or_default();
             let ends = lives.iter().skip(1).map(|end| *end as usize).chain([out.len()]);
             let lives = lives.iter().zip(ends).map(|(begin, end)| {
-                // A torn record that the one before left is cut off behind the beginning.
+                // An incomplete record of the previous process is cut off after the start.
                 let life = &out[end.min(*begin as usize)..end];
                 numbers(&Tool::new("heka-decode").stdin(life).run().out()).doubled
             });
@@ -94,7 +95,7 @@ impl World {
     }
 }
 
-/// The numbers of decoded records, which are whole.
+/// Returns the numbers of decoded records, which are complete.
 fn numbers(text: &str) -> Arrived {
     let mut numbers = HashSet::new();
     let mut doubled = 0;

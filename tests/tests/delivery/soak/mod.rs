@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fault suite: whole pipelines over real sockets, whose stages are killed and stopped, whose
-//! connections are broken and whose disks are full at random, and then a count of what arrived.
-//!
-//! `make soak` runs it for ten minutes; `HEKA_SOAK_SECONDS` says otherwise, and `HEKA_SOAK_SEED`
-//! repeats the faults of a run. The modes share the time. The figures go to stderr.
+//! The fault suite: whole pipelines over real sockets. Stages are killed and stopped, connections
+//! broken and disks filled at random; then the arrived records are counted. `make soak` runs it for
+//! ten minutes, or `HEKA_SOAK_SECONDS`; `HEKA_SOAK_SEED` repeats the faults of a run. The modes
+//! share the time. The figures are printed on stderr.
 
 mod chance;
 mod harm;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pipelines that are harmed.
+//! The pipelines of the suite.
 
 use super::harm::Harm;
 use Harm::{
@@ -7,28 +7,28 @@ use Harm::{
     Rename, Reset, Stall, Stop, Vanish,
 };
 
-/// Pipelines on machines of their own, and what is expected of them.
+/// Pipelines on separate machines, and what is expected of them.
 pub(crate) struct Mode {
     pub(crate) name: &'static str,
-    /// From the source to the receivers. `{1}` is how the line of that number, counted from 0, is
-    /// reached; `{disk}` is a folder on a disk that may be full, `{tls}` one of certificates.
+    /// From the source to the receivers. `{1}` is the address of the line with this number, counted
+    /// from 0; `{disk}` is a folder on a disk that may be full, `{tls}` a folder with certificates.
     /// `log-cache` is a server of the log.
     pub(crate) lines: &'static [&'static str],
-    /// Each kind as often as it stands here.
+    /// The kinds of faults; one that is listed twice is twice as frequent.
     pub(crate) harms: &'static [Harm],
     /// Lines whose stages are not killed.
     pub(crate) spared: &'static [usize],
-    /// Where records arrive.
+    /// The outputs.
     pub(crate) outputs: &'static [&'static str],
-    /// Each output has all records; otherwise all of them together.
+    /// Whether each output has all records; otherwise all outputs together have them.
     pub(crate) is_for_all: bool,
-    /// No receiver doubles anything as long as it lives.
+    /// Whether no receiver repeats a record as long as it lives.
     pub(crate) is_numbered: bool,
 }
 
 macro_rules! tail {
     () => {
-        // Logs are not rotated every other second elsewhere: a position names all files that are
+        // Elsewhere, logs are not rotated every other second: a position names all files that are
         // still watched for late lines, and has room for two or three.
         "heka-tail -v --uuid=position --rotate-wait=100ms --resume={disk}/app.pos input.log"
     };
@@ -96,8 +96,8 @@ pub(crate) const MODES: &[Mode] = &[
         ..PEER
     },
     Mode {
-        // What a source that cannot be read again has written and nobody has queued is lost if its
-        // reader is killed.
+        // Records of a source that cannot be read again are lost if their reader is killed before
+        // they are queued.
         name: "`--queue` alone: the source is read once",
         lines: &[
             concat!(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The figures of a run, in words and as a row of README's table.
+//! The figures of a run, as text and as a row of README's table.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -11,15 +11,15 @@ use super::world::open;
 /// The faults injected into a mode, and the results.
 pub(crate) struct Tally<'a> {
     pub(crate) name: &'a str,
-    /// How often what was done.
+    /// The number of faults of each kind.
     pub(crate) faults: &'a BTreeMap<String, u64>,
-    /// Stages that died of it.
+    /// Stages that died of them.
     pub(crate) killed: u64,
     /// Records.
     pub(crate) written: u64,
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
-    /// Doubled by one receiver that is to drop such records, if it is.
+    /// Records repeated by one receiver that must drop them, if it must.
     pub(crate) by_one: Option<u64>,
     pub(crate) after_dedup: u64,
 }
@@ -44,7 +44,7 @@ impl Tally<'_> {
         }
     }
 
-    /// Faults with one of these parts in their names.
+    /// Counts the faults with one of these parts in their names.
     fn sum(&self, parts: &[&str]) -> u64 {
         let has = |name: &str| parts.iter().any(|part| name.contains(part));
         self.faults.iter().filter(|(name, _)| has(name)).map(|(_, count)| count).sum()
@@ -54,7 +54,7 @@ impl Tally<'_> {
         self.by_one.map_or("—".to_owned(), |count| count.to_string())
     }
 
-    /// The row of README's table.
+    /// Returns the row of README's table.
     fn row(&self) -> String {
         let kinds = [&["SIGKILL", "SIGTERM"][..], &["SIGSTOP"], &["disks"], &["logs", "queues"]];
         let [kills, stops, disks, files] = kinds.map(|kind| self.sum(kind));
@@ -67,13 +67,13 @@ impl Tally<'_> {
         )
     }
 
-    /// The same for `tests/soak`: which mode it is, and what is not in the table.
+    /// Returns the row for `tests/soak`, with the mode and what the table omits.
     fn line(&self, mode: usize) -> String {
         format!("{mode}\t{}\t{}", self.killed, self.row())
     }
 }
 
-/// The number with a comma before each three digits.
+/// Formats the number with a comma before each three digits.
 fn with_commas(number: u64) -> String {
     match number / 1000 {
         0 => number.to_string(),
@@ -90,7 +90,7 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
     }
 
-    /// One fault of every kind that a run tells of, as often as its number.
+    /// A run with one to N faults of each kind that the text names.
     fn faults() -> BTreeMap<String, u64> {
         let names = "heka-send SIGKILL, heka-listen SIGTERM, heka-tail SIGSTOP, \
             connections closed, connections reset, sides closed, peers vanished, \
@@ -161,14 +161,14 @@ mod tests {
         let rows: Vec<_> =
             lines.iter().map(|line| line.rsplit('\t').next().expect("a row")).collect();
         assert_eq!(table.lines().skip(2).collect::<Vec<_>>(), rows);
-        // Its rows are of modes that are run, in their order.
+        // Its rows are modes of the suite, in their order.
         let shown = readme.split_once(&head).expect("the table").1;
         let shown = shown.lines().map_while(|line| line.strip_prefix("| ")?.split(" | ").next());
         let mut names = MODES.iter().map(|mode| mode.name);
         for name in shown {
             assert!(names.any(|other| other == name), "no such mode, or not there: {name}");
         }
-        // What the tests say is what it says.
+        // The text agrees with the tests.
         assert_eq!(run(101).status.code(), Some(101));
     }
 }

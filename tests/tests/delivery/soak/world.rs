@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pipelines of a mode, and what watches over them.
+//! The pipelines of a mode, and their supervision.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -17,10 +17,10 @@ use heka_tests::{
 use super::chance::Chance;
 use super::modes::Mode;
 
-/// Lines written between two looks at the stages.
+/// Lines written between two checks of the stages.
 const BATCH: u64 = 40;
 
-/// Reads lines as `heka-tail` does, as far as they are complete.
+/// Reads complete lines, as `heka-tail` does.
 const SOURCE: &str = r#"
 require "io" require "string"
 function process_message(offset)
@@ -41,39 +41,39 @@ end
 /// Serves the lines of the log as a log-cache does.
 const LOG_CACHE: &str = include_str!("log-cache.py");
 
-/// A stage that runs.
+/// A running stage.
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
     pub(crate) process: Running,
-    /// It stands still until then.
+    /// It is stopped until then.
     pub(crate) stopped: Option<Instant>,
 }
 
 pub(crate) struct World {
     pub(crate) mode: &'static Mode,
     pub(crate) folder: TempDir,
-    /// What receivers write, the queue and the committed positions are here, if there is one.
+    /// The folder of the outputs and, if there are any, the queue and the committed positions.
     pub(crate) disk: Option<SmallDisk>,
     pub(crate) full_until: Option<Instant>,
     pub(crate) input: File,
     pub(crate) written: u64,
     pub(crate) rotations: u64,
-    /// In front of each line that is reached by TCP.
+    /// The proxy before each line that is reached by TCP.
     pub(crate) proxies: Vec<Option<Proxy>>,
     /// The stages of each line; none while it does not run.
     pub(crate) lines: Vec<Vec<Stage>>,
     pub(crate) faults: BTreeMap<String, u64>,
     /// Stages that died of a signal of ours.
     pub(crate) killed: u64,
-    /// How long each output was when each process that writes it began.
+    /// The length of each output when each of its writers started.
     pub(crate) lives: Vec<Vec<u64>>,
-    /// The copy of the queue takes its place when the first line has ended by itself.
+    /// Whether the copy of the queue replaces it when the first line has ended by itself.
     pub(crate) restores: bool,
 }
 
 impl World {
     pub(crate) fn new(mode: &'static Mode) -> Self {
-        // Building them is not part of the time.
+        // Preparations do not count as part of the time.
         bindir();
         let folder = scratch();
         let input = open(&folder.path().join("input.log"));
@@ -102,7 +102,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// A path on the disk that may be full.
+    /// Returns a path on the disk that may be full.
     pub(crate) fn on_disk(&self, name: &str) -> String {
         let folder = self.disk.as_ref().map_or(self.folder.path(), SmallDisk::path);
         folder.join(name).display().to_string()
@@ -113,14 +113,14 @@ impl World {
         open(&self.path("stages.log"))
     }
 
-    /// What the stages have written to stderr last.
+    /// Returns the last lines that the stages have written to stderr.
     fn last_words(&self) -> String {
         let text = fs::read_to_string(self.path("stages.log")).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// Harms the pipelines for that time.
+    /// Injects faults for this time.
     pub(crate) fn run(&mut self, chance: &mut Chance, time: Duration) {
         let (begin, pause) = (Instant::now(), (time / 20).as_millis() as u64);
         let pause = pause.min(150)..pause.saturating_mul(10).min(1500) + 1;
@@ -136,7 +136,7 @@ impl World {
             wait(Duration::from_millis(10));
         }
         self.recover(true);
-        // What a vanished peer's kernel took is only missed when the connection ends.
+        // Data that a vanished peer's kernel accepted is only missed when the connection ends.
         self.proxies.iter().flatten().for_each(|proxy| proxy.inject(Fault::Reset));
     }
 
@@ -149,7 +149,7 @@ impl World {
         self.input.write_all(text.as_bytes()).expect("cannot write");
     }
 
-    /// Ends harm whose time is over, or all.
+    /// Ends faults whose time is over, or all.
     fn recover(&mut self, now: bool) {
         let is_over = |until: Instant| now || Instant::now() >= until;
         if self.full_until.is_some_and(is_over) {
@@ -164,7 +164,7 @@ impl World {
         }
     }
 
-    /// Starts what does not run: receivers first.
+    /// Starts stages that do not run, receivers first.
     pub(crate) fn watch_over(&mut self) {
         for line in (0..self.lines.len()).rev() {
             let is_alive = |stage: &mut Stage| stage.process.is_running();
@@ -179,8 +179,8 @@ impl World {
         }
     }
 
-    /// Takes notice of the stages of a line, which have ended: they were killed, or a neighbour was,
-    /// or the disk is full, but none crashes. Tells whether all have done what they had to.
+    /// Handles the stages of a line that have ended: they were killed, or a neighbour was, or the
+    /// disk is full, but none crashes. Returns whether all have finished their work.
     fn bury(&mut self, line: usize) -> bool {
         let mut has_ended = !self.lines[line].is_empty();
         for stage in std::mem::take(&mut self.lines[line]) {
@@ -212,7 +212,7 @@ impl World {
         }
     }
 
-    /// Starts a stage; nothing comes to one that listens before its proxy knows it.
+    /// Starts a stage; a stage that listens gets no connections before its proxy knows it.
     fn spawn(
         &self,
         line: usize,
@@ -250,7 +250,7 @@ impl World {
         (String::from_utf8_lossy(&line).trim().to_owned(), server)
     }
 
-    /// Notes how long the outputs are that a stage with these arguments writes.
+    /// Notes the length of the outputs that a stage with these arguments writes.
     fn begin_lives(&mut self, args: &[String]) {
         for (lives, output) in self.lives.iter_mut().zip(self.mode.outputs) {
             let written = args.iter().filter_map(|arg| arg.strip_prefix("--write="));
@@ -260,7 +260,7 @@ impl World {
         }
     }
 
-    /// A word of a command line with the addresses and folders of this world.
+    /// Replaces placeholders in a word of a command line by addresses and folders.
     fn filled_in(&self, word: &str) -> String {
         let mut word = word.replace("{disk}", self.on_disk("").trim_end_matches('/'));
         word = word.replace("{tls}", &vector("tls").display().to_string());
