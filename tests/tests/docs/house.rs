@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The sizes that keep the code readable.
+//! Size limits that keep the code readable.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Most lines of a file.
+/// Maximum number of lines of a file.
 const MAX_FILE: usize = 400;
-/// Most lines of a function.
+/// Maximum number of lines of a function.
 const MAX_FUNCTION: usize = 60;
 /// Functions longer than this are rare.
 const LONG_FUNCTION: usize = 40;
-/// How many of those there may be: as many as there are.
+/// Maximum number of those: their current number.
 const MAX_LONG: usize = 3;
 
-/// A source file of the products, without its tests.
+/// A source file of the product, without its tests.
 struct Source {
     /// Path below the top of the repository.
     path: String,
@@ -30,7 +30,7 @@ fn sources() -> Vec<Source> {
     assert!(files.len() > 200, "{} sources", files.len());
     let read = |file: PathBuf| {
         let text = fs::read_to_string(&file).unwrap();
-        // A module of tests is the last thing in a file.
+        // A module of tests is the last item of a file.
         let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
         let path = file.strip_prefix(&top).unwrap().display().to_string();
         Source { path, lines: code.lines().map(str::to_owned).collect() }
@@ -52,7 +52,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether the module is declared for tests alone.
+/// Whether the module is declared for tests only.
 fn is_for_tests(path: &Path) -> bool {
     let name = path.file_stem().unwrap().to_string_lossy();
     let parent = path.with_file_name("mod.rs");
@@ -60,7 +60,7 @@ fn is_for_tests(path: &Path) -> bool {
     fs::read_to_string(parent).is_ok_and(|text| text.contains(&declared))
 }
 
-/// The functions of a file: name and number of lines, by the indentation that rustfmt gives them.
+/// Returns the functions of a file, with their number of lines, by the indentation of rustfmt.
 fn functions(source: &Source) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (start, line) in source.lines.iter().enumerate() {
@@ -102,7 +102,8 @@ fn files_and_functions_are_short() {
     assert!(long.len() <= MAX_LONG, "{} long functions:\n{}", long.len(), long.join("\n"));
 }
 
-/// The libraries that speak to brokers, and what these need, are built for their own tools.
+/// The libraries for brokers, and their dependencies, are compiled only for the tools that need
+/// them.
 #[test]
 fn no_other_tool_is_built_with_the_library_of_a_broker() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -114,7 +115,7 @@ fn no_other_tool_is_built_with_the_library_of_a_broker() {
         assert!(!has("Cargo.lock", name), "{name}");
     }
     assert!(has("tools/heka-kafka/Cargo.lock", "rdkafka-sys"));
-    // What both have in common is built for them alone, too.
+    // Dependencies of both are compiled only for them, too.
     let mut with: Vec<_> = fs::read_dir(top.join("tools"))
         .unwrap()
         .map(|tool| tool.unwrap().path())

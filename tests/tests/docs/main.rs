@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The README and what it promises.
+//! The README and the documents.
 
 mod house;
 mod operations;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What `contrib`, `packaging` and docs/operations.md hold for whoever runs the tools.
+//! The files for operators: `contrib`, `packaging` and docs/operations.md.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +17,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The names of metrics in a text.
+/// Returns the names of metrics in a text.
 fn metrics(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '_');
     words.filter(|word| word.starts_with("heka_") && word.len() > 5).map(str::to_owned).collect()
@@ -56,7 +56,7 @@ fn each_alert_fires_when_it_should_and_has_a_runbook() {
     promtool(&["test", "rules", "alerts_test.yml"], &path("contrib/prometheus"));
 }
 
-/// Whom a tool trusts is told of each.
+/// The document lists whom each tool trusts.
 #[test]
 fn security_names_every_tool_and_input() {
     let security = read("SECURITY.md");
@@ -106,7 +106,7 @@ fn every_query_of_the_dashboard_is_one() {
     }
 }
 
-/// The numbers of `page` with their labels, as `NAME{LABEL,…}`.
+/// Returns the numbers of `page` with their labels, as `NAME{LABEL,…}`.
 fn documented(page: &str) -> BTreeSet<String> {
     let text = read(page);
     let items = text.lines().filter_map(|line| line.strip_prefix(".It Li heka_"));
@@ -132,7 +132,7 @@ fn a_file_of_numbers_has_those_of_the_pages() {
     }
 }
 
-/// A sample without the labels of all, and without values.
+/// Returns a sample without the common labels, and without values.
 fn without_values(sample: &str) -> String {
     let (name, labels) = sample.split_once('{').unwrap();
     let labels = labels.split('"').step_by(2).map(|label| label.trim_matches([',', '=', '{']));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The figures of the README and of `docs/performance.md` are those that were measured.
+//! The figures of the README and of `docs/performance.md` are the measured ones.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -7,7 +7,7 @@ use std::{env, fs, io};
 
 use heka_tests::{bindir, copy_program, put_program, require};
 
-/// Where the figures and the documents are.
+/// The paths of the figures and the documents.
 const FILES: [&str; 7] = [
     "README.md",
     "docs/performance.md",
@@ -60,7 +60,7 @@ fn a_figure_that_was_not_measured_is_found() -> io::Result<()> {
     Ok(())
 }
 
-/// Valgrind's callgrind for the tests: runs the program, and has counted what the test says.
+/// A stand-in for callgrind: runs the program, and reports counts that the test chooses.
 const COUNTER: &str = r#"#!/bin/sh
 while :; do
     case $1 in --callgrind-out-file=*) out=${1#*=} ;; -*) ;; *) break ;; esac

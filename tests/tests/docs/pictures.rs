@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The pictures of terminals in `docs/terminal`: each is what its scene draws today.
+//! The pictures in `docs/terminal` match their scenes.
 
 use std::fs;
 use std::path::Path;

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The README tells the truth: its `console` blocks are run and their output compared.
+//! The README is correct: its `console` blocks are run and their output is compared.
 //!
-//! A block is one shell session in a folder of its own. `$ ` begins a command (`> ` goes on with
-//! it), what follows is what it prints on stdout and stderr. `[..]` stands for anything within a
-//! line, a line `...` for any lines.
+//! A block is a shell session in a folder of its own. `$ ` begins a command (`> ` continues it),
+//! followed by its output on stdout and stderr. `[..]` matches anything within a line, a line `...`
+//! any number of lines.
 
 use std::path::Path;
 
 use heka_tests::sh;
 
-/// One command and what it should print.
+/// A command and its expected output.
 struct Step {
     line: usize,
     command: String,
     expected: Vec<String>,
 }
 
-/// The sessions of a text.
+/// Returns the sessions of a text.
 fn sessions(text: &str) -> Vec<Vec<Step>> {
     let mut sessions = Vec::new();
     let mut open: Option<Vec<Step>> = None;
@@ -45,7 +45,7 @@ fn sessions(text: &str) -> Vec<Vec<Step>> {
     sessions
 }
 
-/// Runs a session; what each command printed.
+/// Runs a session, and returns the output of each command.
 fn run(steps: &[Step]) -> Vec<String> {
     let mut script = String::from("exec 2>&1\n");
     for step in steps {

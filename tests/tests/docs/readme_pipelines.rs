@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The small jobs of the README, as they stand there, with addresses of this machine.
+//! The tasks of the README, run as written except for addresses.
 
 use std::fs;
 use std::io::Read as _;
@@ -12,7 +12,7 @@ use heka_tests::scene::Scene;
 use heka_tests::ws::WsServer;
 use heka_tests::{Tool, eventually, require, scratch, sh};
 
-/// The only one of them that has `part` in it.
+/// Returns the only one of them that contains `part`.
 fn pipeline(part: &str) -> String {
     let mut found = readme_examples("### Small jobs");
     found.retain(|line| line.contains(part));
@@ -20,7 +20,7 @@ fn pipeline(part: &str) -> String {
     found.remove(0)
 }
 
-/// A receiver like `nc -l`: its address, and what one sender sends it until it closes.
+/// Starts a receiver like `nc -l`; returns its address, and what one sender sends until it closes.
 fn receiver() -> (String, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();

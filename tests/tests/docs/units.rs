@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The units of `contrib/systemd`: valid, confined, and their command lines work together.
+//! The units of `contrib/systemd`: valid, confined, with command lines that work together.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use heka_tests::{Running, Tool, bindir, ceiling, eventually, free_port, require, scratch};
 
-/// Highest exposure allowed, in tenths, as `systemd-analyze security` counts it.
+/// Maximum exposure, in tenths, as `systemd-analyze security` counts it.
 const MAX_EXPOSURE: &str = "20";
 
 fn unit(name: &str) -> String {
@@ -16,7 +16,7 @@ fn unit(name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-/// The value of the only line of a unit that sets `key`.
+/// Returns the value of the only line of a unit that sets `key`.
 fn setting(unit: &str, key: &str) -> String {
     let values: Vec<_> =
         unit.lines().filter_map(|line| line.strip_prefix(&format!("{key}="))).collect();
@@ -24,7 +24,7 @@ fn setting(unit: &str, key: &str) -> String {
     values[0].to_owned()
 }
 
-/// The units in a folder, with tools that are installed there.
+/// Returns the units of a folder, with the tools that are installed there.
 fn installed(folder: &Path) -> Vec<PathBuf> {
     let names = [
         ("heka-listen.socket", "heka-listen.socket"),
@@ -93,7 +93,7 @@ fn a_line_goes_from_one_unit_to_the_other() {
     Tool::new("heka-decode").arg(&received).run().succeeds().stdout_is("a line\n");
 }
 
-/// The pipeline of heka-ship@web.service, of `app.log`, as systemd starts it.
+/// The pipeline of heka-ship@web.service, for `app.log`, as systemd starts it.
 fn ship(dir: &Path, addr: &str) -> Running {
     let service = unit("heka-ship@.service");
     assert_eq!(setting(&service, "NotifyAccess"), "all");
@@ -107,13 +107,13 @@ fn ship(dir: &Path, addr: &str) -> Running {
         .env("SEND_FLAGS", "--ack=peer")
         .env("NOTIFY_SOCKET", dir.join("manager"))
         .env("WATCHDOG_USEC", "100000")
-        // That of the shell.
+        // The shell's own variable.
         .env("WATCHDOG_PID", "1")
         .dir(dir)
         .spawn()
 }
 
-/// The service manager hears that `tool`, and no other, is ready and alive.
+/// The service manager is told that `tool`, and no other, is ready and alive.
 fn hears(manager: &UnixDatagram, tool: &str) {
     let mut heard = String::new();
     while !(heard.contains("READY=1\n") && heard.contains("WATCHDOG=1\n")) {

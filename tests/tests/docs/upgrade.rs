@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What docs/upgrade.md promises about files that other versions have written.
+//! The promises of docs/upgrade.md about files of older versions.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use heka_tests::{Peer, Tool, scratch};
 
-/// A queue of the first version in `dir`, of before its files had blocks: frames, and a cursor
+/// Creates a queue of the first version in `dir`, whose files had no blocks: frames, and a cursor
 /// without the key of a stream.
 fn old_queue(dir: &Path, text: &str) {
     DirBuilder::new().mode(0o700).create(dir).unwrap();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Plain words: phrases that `docs/style.md` rules out stay out of help texts, pages and documents, and
-//! out of comments, messages and scripts.
+//! Plain words: the phrases that `docs/style.md` rules out do not occur in help texts, pages,
+//! documents, comments, messages and scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use heka_tests::Tool;
 
-/// What is not said, and what is said instead.
+/// Phrases, and what to say instead.
 const PHRASES: &[(&str, &str)] = &[
     ("so much at most", "limit on …"),
     ("so often", "number of retries, interval"),
@@ -87,14 +87,14 @@ fn tools() -> Vec<String> {
     names
 }
 
-/// The phrases found in `text`, each with where.
+/// Returns the phrases found in `text`, each with its place.
 fn found(name: &str, text: &str) -> Vec<String> {
-    // A phrase may be broken over two lines.
+    // A phrase may be split over two lines.
     let flat = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let has = |phrase: &str| {
         flat.match_indices(phrase).any(|(at, _)| {
             let (before, after) = (&flat[..at], &flat[at + phrase.len()..]);
-            // "There is no key" is as plain as it gets.
+            // "There is no key" is plain.
             !before.ends_with("there ") && !after.starts_with(|next: char| next.is_alphanumeric())
         })
     };
@@ -102,7 +102,7 @@ fn found(name: &str, text: &str) -> Vec<String> {
     hits.map(|(phrase, better)| format!("{name}: \"{phrase}\" (better: {better})")).collect()
 }
 
-/// Where sources, scripts and expectations are.
+/// The sources, scripts and expectations.
 const SOURCES: [&str; 12] = [
     ".ci",
     "Makefile",
@@ -117,7 +117,7 @@ const SOURCES: [&str; 12] = [
     "tests",
     "tools",
 ];
-/// What is not ours, or names the phrases.
+/// Files of others, and those that list the phrases.
 const OTHERS: [&str; 6] = ["vectors", "corpus", "steps", "target", "words.rs", "style.md"];
 
 fn collect(path: &Path, texts: &mut Vec<(String, String)>) {
@@ -135,7 +135,7 @@ fn collect(path: &Path, texts: &mut Vec<(String, String)>) {
     }
 }
 
-/// A text of a program, whose comments and strings are continued in the next line.
+/// Joins the comments and strings of a program that continue in the next line.
 fn joined(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let line = line.trim();
