@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-decode over time: a file that grows, a file of its own that is moved away.
+//! heka-decode over time: a file that grows, and an output file that is moved away.
 
 use std::fs;
 use std::io::Write as _;
@@ -28,7 +28,7 @@ fn a_followed_file_is_read_as_it_grows_and_from_its_beginning_when_truncated() {
     let folder = scratch();
     let path = folder.path().join("stream");
     let stream = frames("one\ntwo\n");
-    // Cut in mid-frame: the rest comes later.
+    // Cut within a frame; the rest follows later.
     let (begin, rest) = stream.split_at(stream.len() - 5);
     fs::write(&path, begin).expect("write");
     let mut decode = Tool::new("heka-decode").args(["-f", "-n", "3"]).arg(&path).spawn();
@@ -90,7 +90,7 @@ fn messages_that_nobody_looks_at_come_out_as_all_others_do() {
         numbers.map(|number| format!("{number}\n")).collect()
     };
     fs::write(dir.join("app.log"), lines(0..100)).expect("write");
-    // Messages with positions, and marks of those that were skipped.
+    // Messages with positions, and marks of skipped ones.
     let line = "heka-tail --no-follow --resume pos app.log | heka-decode -o heka -m 'Payload =~ /[2468]$/'";
     let with_positions = sh(line).dir(dir).run().succeeds().stdout.clone();
     let (many, few) = (frames(&lines(100..700)), frames(&lines(700..710)));

@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-decode as its users meet it.
+//! heka-decode in use.
 
 mod files;
