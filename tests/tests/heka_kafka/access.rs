@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What is reported if something is not there or not permitted; users, TLS, settings.
+//! Errors for absent or forbidden topics and groups; users, TLS, settings.
 
 use std::fs;
 
@@ -103,7 +103,7 @@ fn certificates_are_verified() {
     write(&[&tansu.url("t"), "--ca-file", &ca]).exits(2).stderr_has("TLS needs kafkas://");
 }
 
-/// A file that nobody else can read.
+/// Creates a file that only its owner can read.
 fn secret(folder: &TempDir, name: &str, text: &str) -> String {
     let path = folder.path().join(name);
     fs::write(&path, text).unwrap();

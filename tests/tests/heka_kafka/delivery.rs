@@ -6,7 +6,7 @@ use heka_tests::{
     lines, sorted,
 };
 
-/// Makes a dead reader's partitions free sooner.
+/// Frees a dead reader's partitions sooner.
 const SESSION: &str = "session.timeout.ms=6000";
 
 fn write(url: &str, input: impl Into<Vec<u8>>) -> heka_tests::Outcome {
@@ -79,7 +79,7 @@ fn reading_begins_where_it_is_told_to_and_a_group_remembers() {
     };
     assert_eq!(from("from=begin"), "123456789");
     assert_eq!(from("from=7&partition=0"), "89");
-    // Of this broker one hears where the last batch begins, not where a partition ends.
+    // This broker reports where the last batch begins, not where a partition ends.
     if let Some(mut mock) = Mock::start(1) {
         mock.tell("topic t 1");
         write(&mock.url("t"), lines(9)).succeeds();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Brokers that die, freeze or come late; readers and writers that are killed.
+//! Brokers that die, freeze or start late; readers and writers that are killed.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use heka_tests::{
 
 const COUNT: u32 = 20_000;
 
-/// Numbers, without repetitions.
+/// Returns the numbers without repetitions.
 fn once(text: &str) -> String {
     let sorted = sorted(text);
     let mut numbers: Vec<_> = sorted.lines().collect();
@@ -40,7 +40,7 @@ fn a_cluster_without_brokers_is_waited_for_and_loses_nothing() {
         mock.tell("up 1");
         mock.tell("up 2");
         writer.finish().succeeds();
-        // The mock does not recognise what is sent again.
+        // The mock does not recognise repetitions.
         assert_eq!(once(&mock.payloads(&topic)), lines(COUNT));
     }
 }
@@ -56,7 +56,7 @@ fn a_frozen_broker_delays_and_doubles_nothing() {
     flows(&writer, 100);
     tansu.signal(Signal::SIGSTOP);
     writer.write(second);
-    // Requests have their time, and the connection is made anew.
+    // Requests time out, and the connection is made anew.
     writer.wait_stderr("waiting for it");
     tansu.signal(Signal::SIGCONT);
     writer.finish().succeeds();

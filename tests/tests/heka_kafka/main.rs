@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-kafka beside brokers, by hand and behind heka-send and heka-listen.
+//! heka-kafka with brokers, by itself and behind heka-send and heka-listen.
 
 mod access;
 mod delivery;

@@ -16,7 +16,7 @@ fn a_reader_tells_how_far_it_is_behind_in_each_partition() {
     }
     let folder = scratch();
     let metrics = folder.path().join("metrics");
-    // Nobody acknowledges what it writes.
+    // Nothing behind it acknowledges its messages.
     let reader = Tool::new("heka-kafka")
         .args(["--read", "--ack", "--metrics", &format!("{},100ms", metrics.display())])
         .arg(mock.url("t?from=begin"))
@@ -34,7 +34,7 @@ fn a_reader_tells_how_far_it_is_behind_in_each_partition() {
     let line = reader.statistics();
     assert!(line.contains("14 lag (t 0: 9, t 1: 5)"), "{line}");
     reader.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
-    // Without acknowledgements, what is written is done.
+    // Without acknowledgements, a written message is finished.
     let read = Tool::new("heka-kafka").args(["--read", "--no-follow", "--stats=json"]);
     let read = read.arg(mock.url("t?from=begin")).run();
     read.succeeds().stderr_has(r#""heka_kafka_lag_messages":{"t 0":0,"t 1":0}"#);

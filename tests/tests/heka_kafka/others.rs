@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The clients of others on the far side.
+//! heka-kafka with other clients at the far end.
 
 use heka_tests::{Broker as _, Mock, Tansu, Tool, lines, require, scratch, sh, sorted};
 

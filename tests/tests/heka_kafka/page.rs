@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the page promises to users of Heka.
+//! The page's promises to users of Heka.
 
 use heka_tests::{Tool, free_port, require_kafka};
 
@@ -11,7 +11,7 @@ const OF_HEKA: &str = "id addrs metadata_retries wait_for_election background_re
     default_fetch_size min_fetch_size max_message_size max_wait_time offset_method \
     event_buffer_size splitter decoder";
 
-/// What the page says about them.
+/// Returns the page's text about them.
 fn list() -> String {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../man/heka-kafka.1");
     let page = std::fs::read_to_string(page).unwrap();
@@ -29,7 +29,7 @@ fn every_option_of_heka_has_a_counterpart_or_a_reason() {
     }
 }
 
-/// A setting that does not exist is a mistake on the command line.
+/// A setting that does not exist is a usage error.
 #[test]
 fn the_settings_that_it_names_exist() {
     if !require_kafka() {

@@ -23,6 +23,6 @@ fn a_queue_before_a_broker_that_is_not_there_keeps_everything_once() {
 fn another_address_takes_over_when_the_brokers_die_and_the_queue_waits_for_each() {
     let Some(mut mock) = Mock::start(1) else { return };
     mock.tell("topic t 1");
-    // A request has half a second, and the brokers three times that to come back.
+    // A request takes at most half a second, and the brokers have three times that to come back.
     takes_over(&mut mock, "&socket.timeout.ms=500");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a broker does not take, and what it no longer has.
+//! Messages that a broker rejects, or no longer has.
 
 use heka_tests::{Broker as _, Mock, Tool, lines, reports_damage, sorted};
 
@@ -12,7 +12,7 @@ fn write(mock: &Mock, retries: &str, options: &str) -> heka_tests::Outcome {
 fn one_bad_record_is_refused_and_its_neighbours_are_stored() {
     let Some(mut mock) = Mock::start(1) else { return };
     mock.tell("topic t 1");
-    // A broker refuses the whole batch: first that, then the record that is sent alone.
+    // A broker rejects the whole batch first, then the record that is sent alone.
     for (error, words) in [
         ("too-large", "message 1 dropped: longer than the broker allows"),
         ("invalid-record", "message 1 dropped: broker failed to validate record"),
@@ -40,7 +40,7 @@ fn heka_send_hears_of_refusals() {
     mock.tell("error Produce invalid-record 2");
     let sent = Tool::new("heka-send").args(["--stats", &mock.url("t")]).stdin(lines(10)).run();
     sent.exits(1).stderr_has("rejected by the receiver").stderr_has("9 acknowledged");
-    // Longer than the tools take at all.
+    // Longer than the limit of the tools.
     let input = format!("one\n{}\ntwo\n", "x".repeat(5_000_000));
     let sent = Tool::new("heka-send")
         .args(["-i", "lines", "--max-record=8M", "--message-limit=8M", "--stats", &mock.url("t")])
@@ -62,10 +62,10 @@ fn what_may_be_stored_later_is_sent_again() {
     mock.tell("error Produce topic-rights 1");
     let written = write(&mock, "5", "");
     written.succeeds().stderr_has("not permitted to use the topic; retrying in");
-    // The library sees to that itself.
+    // The library does this.
     mock.tell("error Produce no-replicas 3");
     write(&mock, "0", "").succeeds();
-    // A client that can do nothing more is replaced.
+    // A client with a fatal error is replaced.
     mock.tell("error Produce fenced 1");
     write(&mock, "5", "").succeeds().stderr_has("retrying in");
     assert_eq!(mock.payloads("t").lines().count(), 30);

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Brokers that go away or freeze at random, with a sender before them and two archives behind them
-//! that are killed too; then every record is counted.
-//!
-//! `make soak` runs each for half of `HEKA_SOAK_SECONDS`. A broker that keeps everything in memory is
-//! frozen; that its connections break, and that nobody answers for a while, is what the mock
-//! cluster is for, where however nobody recognises what is sent again.
+//! that are killed, too; then every record is counted. `make soak` runs each for half of
+//! `HEKA_SOAK_SECONDS`. A broker that keeps everything in memory is frozen; the mock cluster breaks
+//! connections and stops answering for a while, but does not recognise repetitions.
 
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use heka_tests::{Broker as _, Mock, Random, Signal, Tansu, eventually, require_k
 
 /// A dead archive's partitions are free soon.
 const SESSION: &str = "session.timeout.ms=6000";
-/// What is not answered is asked again soon.
+/// Unanswered requests are soon repeated.
 const SOON: &str = "socket.timeout.ms=3000";
 const BROKERS: u64 = 3;
 /// Maximum number of records: the mock cluster keeps five megabytes of each partition.
@@ -73,7 +71,7 @@ impl Servers for Cluster {
         self.0.url(&format!("logs?key=Payload&{SOON}"))
     }
 
-    /// Without `SOON`: the mock cluster lets a reader that joins wait for five seconds, and aborts
+    /// Without `SOON`: the mock cluster makes a joining reader wait for five seconds, and aborts
     /// (`rdkafka_mock_cgrp.c`: ``Assertion `!member->resp' failed``) if the reader joins again on
     /// another connection meanwhile.
     fn to_read(&self) -> String {
