@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How connections to heka-listen end, and how it ends itself: nothing that it was sent is lost
+//! The ends of connections to heka-listen, and of heka-listen itself: nothing sent to it is lost
 //! with them.
 
 use std::fs;
@@ -25,13 +25,13 @@ fn lines(numbers: std::ops::Range<u32>) -> String {
     numbers.map(|number| format!("line {number}\n")).collect()
 }
 
-/// Lets that much time pass.
+/// Waits for this time.
 fn pass(time: Duration) {
     let start = Instant::now();
     eventually("time passes", || (start.elapsed() >= time).then_some(()));
 }
 
-/// Limits the process to the descriptors that it has: whatever it opens next fails.
+/// Limits the process to its current descriptors: opening another one fails.
 fn take_descriptors(process: &Running) {
     let number = || {
         let open = fs::read_dir(format!("/proc/{}/fd", process.pid())).expect("descriptors");
@@ -46,7 +46,7 @@ fn take_descriptors(process: &Running) {
     });
 }
 
-/// A listener whose output is a pipe that nobody reads yet, and that pipe.
+/// A listener whose output is a pipe that is not read yet, and that pipe.
 fn stalled(args: &[&str]) -> (Peer, fs::File) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let args = ["127.0.0.1:0", "-opayload"].iter().chain(args);
@@ -60,7 +60,7 @@ fn a_sender_is_not_idle_because_our_reader_is_slow() {
     let (listener, output) = stalled(&["--idle-timeout=500ms"]);
     let mut sender = connect(&listener);
     let mut other = connect(&listener);
-    // More than the pipe and the sockets hold.
+    // More than the pipe and the sockets can hold.
     let flood = format!("{}\n", "x".repeat(65_000)).repeat(500);
     let flood = std::thread::spawn(move || other.write_all(flood.as_bytes()));
     for number in 0..20 {
@@ -95,7 +95,7 @@ fn what_has_arrived_when_a_signal_comes_is_written() {
     say(&mut senders[0], "first\n");
     listener.wait_stdout_is("first\n");
     listener.signal(Signal::SIGSTOP);
-    // The system takes it while the process sleeps.
+    // The kernel accepts it while the process sleeps.
     for sender in &mut senders {
         say(sender, lines(0..5000));
     }
@@ -125,7 +125,7 @@ fn who_waits_for_a_door_to_open_and_every_datagram_is_heard_before_the_end() {
         }
         gram.send_to(b"gram\n", folder.path().join("g")).expect("cannot send");
         for number in 0..5 {
-            // It need not stay for that.
+            // It does not have to stay for that.
             say(&mut connect(&listener), format!("tcp {number}\n"));
         }
         say(&mut UnixStream::connect(folder.path().join("s")).expect("it"), "unix\n");
@@ -157,7 +157,7 @@ fn who_goes_on_sending_keeps_nobody_from_being_heard() {
     say(&mut quiet, "last words\n");
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
     udp.connect(listener.addrs[1].trim_start_matches("udp://")).expect("an address");
-    // Both go on until nobody listens any more.
+    // Both continue until nobody listens.
     let floods = [
         std::thread::spawn(move || while udp.send(b"flood\n").is_ok() {}),
         std::thread::spawn(move || while steady.write_all(&[b'\n'; 100_000]).is_ok() {}),
@@ -209,7 +209,7 @@ fn what_a_broken_or_idle_connection_has_begun_is_taken() {
                     let count = format!(" {} bytes in", text.len());
                     listener.statistics().contains(&count).then_some(())
                 });
-                // Closed like that it is reset.
+                // A connection closed like this is reset.
                 held.take().expect("it").set_linger(Some(Duration::ZERO)).expect("an option");
             }
             let end = listener.into_running().finish();
@@ -266,7 +266,7 @@ fn a_socket_that_nobody_can_connect_to_is_not_listened_on() {
 #[test]
 fn tls_ends_in_order() {
     let Some(folder) = certificates() else { return };
-    // It ends by itself, or a signal ends it, or only the connection ends.
+    // It ends by itself, or by a signal, or only the connection ends.
     for (arg, signal) in
         [("-n1", None), ("-e", Some(Signal::SIGTERM)), ("--idle-timeout=200ms", None)]
     {
@@ -280,7 +280,7 @@ fn tls_ends_in_order() {
         if let Some(signal) = signal {
             listener.signal(signal);
         }
-        // It fails if the end comes without close_notify.
+        // The status is an error if close_notify is absent.
         eventually("the client ends", || (!client.is_running()).then_some(()));
         let end = client.finish();
         assert!(end.status.success(), "{arg}: {end}");
@@ -289,7 +289,7 @@ fn tls_ends_in_order() {
 
 #[test]
 fn nothing_is_confirmed_that_the_reader_did_not_take() {
-    // A reader that goes away is seen at once if the output is a pipe, and only by the write if it
+    // A reader that leaves is noticed at once if the output is a pipe, and at the next write if it
     // is a socket.
     let (reader, writer) = UnixStream::pair().expect("sockets");
     let listener = Peer::with("heka-listen", ["127.0.0.1:0", "--ack", "--stats"], |tool| {
@@ -327,7 +327,7 @@ fn the_system_looks_after_connections_to_an_inherited_socket_too() {
     let listener = sh(line).stdin_file(OwnedFd::from(socket).into()).spawn();
     let _sender = TcpStream::connect(address).expect("cannot connect");
     listener.wait_stderr("connected");
-    // proc(5): local address, remote address, state (1: established), queues, timer (2: keep-alive).
+    // proc(5): local address, remote address, state (1: established), queues, timer (2: keepalive).
     let local = format!("0100007F:{:04X}", address.port());
     let timer = eventually("the connection is listed", || {
         let table = fs::read_to_string("/proc/net/tcp").expect("proc");

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! GELF, as the libraries of many languages send it to Graylog.
+//! GELF as the libraries of many languages send it to Graylog.
 
 use std::net::UdpSocket;
 
 use heka_tests::{Peer, Signal, Tool, require};
 use serde_json::Value;
 
-/// Sends as graypy does, with Python's own library only.
+/// Sends as graypy does, with only Python's standard library.
 const GRAYPY: &str = r#"
 import gzip, json, os, socket, struct, sys, zlib
 
@@ -47,7 +47,7 @@ fn listen(address: &str, args: &[&str]) -> Peer {
     Peer::new("heka-listen", [address, "-igelf"].iter().chain(args))
 }
 
-/// What is written, once there are `count` lines.
+/// Returns the output once it has `count` lines.
 fn messages(listener: &Peer, count: usize) -> Vec<Value> {
     let is_all = |out: &[u8]| out.iter().filter(|byte| **byte == b'\n').count() == count;
     let out = listener.wait_stdout("all messages", is_all);

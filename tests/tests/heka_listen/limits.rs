@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What senders may cost: memory, connections, and time for one record.
+//! The limits of what senders may cost: memory, connections, and time for one record.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -20,7 +20,7 @@ fn wait_closed(mut stream: TcpStream) {
     let _reset = stream.read_to_end(&mut bytes);
 }
 
-/// It is never idle, and keeps a place for itself as long as it is let.
+/// A sender that is never idle keeps its connection as long as it is allowed to.
 #[test]
 fn a_record_has_to_be_finished_in_time() {
     let args = ["127.0.0.1:0", "-opayload", "--record-timeout=500ms", "--max-conns=1"];
@@ -77,14 +77,14 @@ fn one_host_has_so_many_connections() {
     listener.wait_stdout_is("first\nthird\n0\n1\n2\n");
 }
 
-/// The beginning of a frame of 4 MB, as far as `len`.
+/// Returns the first `len` bytes of a frame of 4 MB.
 fn begin(len: usize) -> Vec<u8> {
     let mut frame = vec![0x1e, 5, 8, 0x80, 0x80, 0xfa, 0x01, 0x1f];
     frame.resize(len, b'x');
     frame
 }
 
-/// Of twenty that begin a frame of 4 MB each and never finish it, few are read.
+/// Of twenty senders that begin a frame of 4 MB each and never finish it, few are read.
 #[test]
 fn unfinished_records_of_all_senders_have_a_bound() {
     let args = ["127.0.0.1:0", "-opayload", "--max-memory=8M"];
@@ -98,7 +98,7 @@ fn unfinished_records_of_all_senders_have_a_bound() {
         })
         .collect();
     listener.wait_stderr("bytes of unfinished records: some senders wait (--max-memory)");
-    // Short records are taken all the while, and a long one in its turn.
+    // Short records are always accepted, and a long one in its turn.
     Tool::new("heka-send").arg(&listener.addr).stdin("short\n").run().succeeds();
     listener.wait_stdout_is("short\n");
     let long = format!("{}\n", "y".repeat(1_000_000));
@@ -106,7 +106,7 @@ fn unfinished_records_of_all_senders_have_a_bound() {
     sender.write_all(long.as_bytes()).expect("it takes that");
     sender.shutdown(Shutdown::Write).expect("an end");
     listener.wait_stdout("the long line", |out| out.ends_with(long.as_bytes()));
-    // Who had its turn and did not go on was closed.
+    // A sender that had its turn and did not continue was disconnected.
     listener.wait_stderr("unfinished record while others wait, closed");
     let peak = listener.peak_memory();
     assert!(peak < 60 * 1024, "{peak} KiB");

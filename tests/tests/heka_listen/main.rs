@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-listen beside senders of every kind.
+//! heka-listen with senders of every kind.
 
 mod ends;
 mod gelf;
