@@ -87,7 +87,7 @@ fn rights_that_are_missing_are_told() {
     let url = nats.url("s?create=R1&stream=S");
     let refused = write(&[&url, "--user", "me", "--password-file", &word]);
     refused.exits(3).stderr_has("Permissions Violation for Publish to \"s\"");
-    // The stream is there now, but this one may not read it.
+    // The stream exists now, but this user may not read it.
     for (tool, args) in [("heka-nats", &["-r", "--retry=0"][..]), ("heka-listen", &["--retry=0"])] {
         let url = nats.url(&format!("S?durable=d&user=other&password-file={word}"));
         let read = Tool::new(tool).args(args).arg(url).run();
@@ -158,7 +158,7 @@ fn a_certificate_is_a_user() {
     login("nameless").exits(3).stderr_has("Authorization Violation");
     login("stranger").exits(3).stderr_has("certificate");
     write(&[&url, "--ca-file", &ca]).exits(3).stderr_has("certificate");
-    // The short form has the files in the address, both ways.
+    // The short form has the files in the address, in both directions.
     let [cert, key] = of("client");
     let options = format!("&ca-file={ca}&cert={cert}&key={key}");
     let sent = Tool::new("heka-send").args(["--retry=0", &format!("{url}{options}")]);

@@ -130,6 +130,6 @@ fn two_readers_share_the_work() {
 #[test]
 fn another_address_gets_the_messages_if_there_is_no_stream() {
     let Some(nats) = Nats::start("") else { return };
-    // Nobody asked for one.
+    // None was requested.
     goes_elsewhere(&nats, &nats.url("s"), "no stream takes s");
 }

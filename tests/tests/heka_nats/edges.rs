@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The end of a reader, the limits of records, a connection that comes again, a stream that is full.
+//! The end of a reader, the limits of records, reconnects, and a stream that is full.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -108,7 +108,7 @@ fn heka_nats_is_as_verbose_as_the_tool_that_starts_it() {
     sent.stdin("one\n").run().succeeds().stderr_has("heka-nats: note: 127.0.0.1");
     let url = nats.url("S?durable=d&from=begin");
     Tool::new("heka-nats").args(["--read", "--no-follow", &url]).run().succeeds();
-    // It would tell that the consumer begins anew.
+    // It would report that the consumer begins anew.
     let listener = Tool::new("heka-listen").args(["-q", "-o", "payload", &url]).spawn();
     listener.wait_stdout_is("one\n");
     listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");
@@ -142,12 +142,12 @@ fn the_end_stays_where_it_was_when_the_connection_comes_again() {
     }
 }
 
-/// What the server answers to a question.
+/// Returns the server's answer to a request.
 fn asked(nats: &Nats, what: &str) -> String {
     told(nats, what, "")
 }
 
-/// The same to one with a text.
+/// Returns its answer to a request with a text.
 fn told(nats: &Nats, what: &str, text: &str) -> String {
     let mut server = TcpStream::connect(("127.0.0.1", nats.port())).unwrap();
     server.set_read_timeout(Some(ceiling())).unwrap();
@@ -157,18 +157,18 @@ fn told(nats: &Nats, what: &str, text: &str) -> String {
     lines.find(|line| line.starts_with("{\"type\"")).expect("an answer")
 }
 
-/// What a server that is played says to a message.
+/// The answer of a simulated server to a message.
 enum Said {
     /// An answer, and whether it is the last one.
     Json(&'static str, bool),
-    /// A message of the server's protocol, whole but for the subject that it goes to.
+    /// A message of the server's protocol, complete except for its subject.
     Message(&'static str),
-    /// Nothing, and no more.
+    /// No answer, and the end.
     End,
 }
 
-/// Plays a server, which `says` something to each question by its subject and text, until the last
-/// answer or until the other side is gone.
+/// Simulates a server that `says` something to each request, by its subject and text, until the
+/// last answer or until the client is gone.
 fn play(
     listener: &TcpListener,
     mut says: impl FnMut(&str, &[u8]) -> Said,
@@ -204,7 +204,7 @@ fn play(
     }
 }
 
-/// Plays a server whose stream is full, until a message was refused.
+/// Simulates a server whose stream is full, until it has refused a message.
 fn refuse_one(listener: &TcpListener) -> (BufReader<TcpStream>, TcpStream) {
     const FULL: &str = r#"{"error":{"code":503,"err_code":10077,"description":"full"}}"#;
     play(listener, |subject, _| match subject {
@@ -214,7 +214,7 @@ fn refuse_one(listener: &TcpListener) -> (BufReader<TcpStream>, TcpStream) {
     })
 }
 
-/// The server that was given the consumer has nothing yet of what the others have.
+/// The server that has the consumer does not have the others' messages yet.
 #[test]
 fn a_consumer_that_lags_behind_is_asked_again() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -240,7 +240,7 @@ fn a_consumer_that_lags_behind_is_asked_again() {
     assert_eq!(asked, 3);
 }
 
-/// The connection breaks before there is a consumer, and a message comes before the next one.
+/// The connection breaks before the consumer exists, and a message arrives before the next one.
 #[test]
 fn the_end_is_that_of_the_first_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -101,8 +101,8 @@ fn what_a_killed_reader_had_not_written_comes_again() {
         reader.signal(Signal::SIGKILL);
         let _killed = reader.finish();
     }
-    // What the dead had in hand comes when the time for its acknowledgement is up, which nobody
-    // waits for here: a consumer of another name begins anew.
+    // The dead reader's messages arrive when their acknowledgement is overdue, which is not awaited
+    // here: a consumer of another name begins anew.
     let rest = nats.url("S?durable=e&from=begin");
     let read = sh(&format!(
         "heka-nats --read --no-follow '{rest}' >> all.heka; \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-nats beside a real server, by hand and behind heka-send and heka-listen.
+//! heka-nats with a real server, by itself and behind heka-send and heka-listen.
 
 mod access;
 mod delivery;

@@ -15,7 +15,7 @@ fn a_reader_tells_how_far_its_consumer_is_behind() {
     write(lines(9)).succeeds().stderr_has("9 acknowledged, 0 refused, 0 resent");
     let folder = scratch();
     let metrics = folder.path().join("metrics");
-    // Nobody acknowledges what it writes.
+    // Nothing behind it acknowledges its messages.
     let url = nats.url("S?durable=d");
     let reader = Tool::new("heka-nats")
         .args(["--read", "--ack", "--metrics", &format!("{},100ms", metrics.display()), &url])
@@ -26,11 +26,12 @@ fn a_reader_tells_how_far_its_consumer_is_behind() {
         let lag = "heka_nats_lag_messages{tool=\"heka-nats\",name=\"metrics\"} 9";
         text.lines().any(|line| line == lag).then_some(())
     });
-    // What it has not asked for counts, too.
+    // Unrequested messages count, too.
     write(lines(600)).succeeds();
     eventually("it hears of more", || reader.statistics().contains("609 lag").then_some(()));
     reader.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
-    // Without acknowledgements, what is written is done. Those of the other come again later.
+    // Without acknowledgements, a written message is finished. Those of the other reader arrive
+    // again later.
     let rest = ["--read", "--no-follow", "--stats", &nats.url("S?durable=e")];
     let read = Tool::new("heka-nats").args(rest).run();
     read.succeeds().stderr_has("609 committed, 0 lag");

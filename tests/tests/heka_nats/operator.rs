@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A server in operator mode: who may is written in tokens that others have signed, and a user shows
-//! a credentials file as nsc(1) writes it.
+//! A server in operator mode: tokens that others have signed contain the permissions, and a user
+//! presents a credentials file as nsc(1) writes it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
-/// What a key is for: its first byte.
+/// The purpose of a key: its first byte.
 const OPERATOR: u8 = 14 << 3;
 const ACCOUNT: u8 = 0;
 const USER: u8 = 20 << 3;
@@ -39,7 +39,7 @@ impl Key {
         encoded(&[&[first, self.kind << 3], &self.seed[..]].concat())
     }
 
-    /// A token about `subject`, signed with this key.
+    /// Returns a token about `subject`, signed with this key.
     fn token(&self, subject: &Self, claims: &Value) -> String {
         let claims = json!({
             "jti": "x", "iat": 1_700_000_000, "iss": self.public(), "sub": subject.public(),
@@ -53,7 +53,7 @@ impl Key {
     }
 }
 
-/// With its checksum, which is that of XMODEM.
+/// Appends the checksum, which is that of XMODEM.
 fn encoded(content: &[u8]) -> String {
     let sum = content.iter().fold(0u16, |sum, byte| {
         (0..8).fold(sum ^ (u16::from(*byte) << 8), |sum, _| match sum & 0x8000 {
@@ -73,7 +73,7 @@ fn account_token(operator: &Key, account: &Key, storage: i64) -> String {
     operator.token(account, &json!({ "type": "account", "version": 2, "limits": limits }))
 }
 
-/// A credentials file of a user for whom `account` vouches.
+/// Returns a credentials file of a user of `account`.
 fn creds(folder: &TempDir, name: &str, account: &Key, permissions: &Value) -> String {
     let user = Key::new(USER);
     let mut claims = json!({ "type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1 });
@@ -114,7 +114,7 @@ fn a_credentials_file_opens_a_server_in_operator_mode() {
     let url = nats.url("s?create=R1&stream=S");
     let right = creds(&folder, "right", &account, &json!({}));
     write(&right, &url).succeeds().stderr_is("");
-    // An account that the server does not know vouches for nobody.
+    // An account unknown to the server.
     let wrong = creds(&folder, "wrong", &Key::new(ACCOUNT), &json!({}));
     write(&wrong, &url).exits(3).stderr_has("Authorization Violation");
     // Another user's key.
@@ -126,11 +126,11 @@ fn a_credentials_file_opens_a_server_in_operator_mode() {
     fs::write(&mixed, other.join("\n")).unwrap();
     fs::set_permissions(&mixed, fs::Permissions::from_mode(0o600)).unwrap();
     write(&mixed.display().to_string(), &url).exits(3).stderr_has("Authorization Violation");
-    // What a user may not, the token says.
+    // The token lists what a user may not do.
     let rights = json!({ "pub": { "deny": ["s"] } });
     let few = creds(&folder, "few", &account, &rights);
     write(&few, &url).exits(3).stderr_has("Permissions Violation for Publish to \"s\"");
-    // The short form has the file in the address, both ways.
+    // The short form has the file in the address, in both directions.
     let sent = Tool::new("heka-send").arg(format!("{url}&creds={right}")).stdin("10\n").run();
     sent.succeeds().stderr_is("");
     let read = Tool::new("heka-nats").args(["-r", "--no-follow"]);

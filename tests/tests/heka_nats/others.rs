@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The client of others on the far side.
+//! heka-nats with another client at the far end.
 
 use heka_tests::{Broker as _, Nats, Tool, lines, scratch, sh, skip};
 

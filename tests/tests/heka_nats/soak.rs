@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A cluster of three servers whose nodes are killed and frozen at random, with a sender before it
-//! and two archives behind it that are killed too; then every record is counted.
+//! A cluster of three servers that are killed and frozen at random, with a sender before it and two
+//! archives behind it that are killed, too; then every record is counted.
 //!
 //! `make soak` runs it for a quarter of `HEKA_SOAK_SECONDS`.
 
@@ -18,7 +18,7 @@ const CONSUMER: &str = r#"{"stream_name": "LOGS", "config": {"durable_name": "ar
 
 struct Cluster {
     servers: Vec<Nats>,
-    /// The one that is harmed, and how; a cluster of three bears one less.
+    /// The server that is harmed, and how; a cluster of three survives the loss of one.
     harmed: Option<(usize, Signal)>,
 }
 
@@ -46,7 +46,7 @@ impl Servers for Cluster {
         self.url("LOGS?durable=archive")
     }
 
-    /// Makes the consumer, once there is the stream.
+    /// Creates the consumer once the stream exists.
     fn prepare(&mut self) -> Option<()> {
         let question = format!(
             "CONNECT {{\"verbose\":false}}\r\nSUB r 1\r\nPUB $JS.API.CONSUMER.DURABLE.CREATE.LOGS.archive \
