@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-sandbox's memory between runs: checkpoints kept here or committed downstream, global data.
+//! heka-sandbox's state between runs: checkpoints kept here or committed downstream, global data.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn run(dir: &Path, arguments: &[&str]) -> Outcome {
     Tool::new("heka-sandbox").dir(dir).arg("p.lua").args(arguments).run()
 }
 
-/// Sends what it got as checkpoint, and moves on.
+/// Sends its checkpoint, and advances it.
 const COUNTER: &str = "function process_message(checkpoint)\n\
                        inject_message({Payload = tostring(checkpoint)}, (checkpoint or 0) + 1.5)\n\
                        return 0 end";
@@ -166,7 +166,7 @@ fn a_checkpoint_without_a_message_travels_too() {
     peer.wait_stdout_is("one\nthree\n");
 }
 
-/// Sends how long its checkpoint was, and makes it one longer from `n` on.
+/// Sends the length of its checkpoint, and extends it by one from `n` on.
 const LONG: &str = "require 'string' function process_message(checkpoint)\n\
                     local n = checkpoint and #checkpoint or read_config('n') - 1\n\
                     inject_message({Payload = tostring(n)}, string.rep('\\30', n + 1)) return 0 end";
@@ -209,7 +209,7 @@ fn global_data_is_kept_between_runs() {
     let error = run(dir.path(), &["--preserve", "/nonexistent/state"]);
     error.exits(1).stderr_has("preserve_global_data /nonexistent/state: No such file");
     std::fs::write(dir.path().join("state"), "count =").unwrap();
-    // What is broken is told, kept, and in the way of nothing.
+    // A broken file is reported, kept, and affects nothing.
     let outcome = run(dir.path(), &["--preserve", "state"]);
     outcome.exits(1).stderr_has("-1 1true");
     outcome.stderr_has("warning: restore_global_data state:1: ");
@@ -233,7 +233,7 @@ fn more_global_data_than_one_function_has_constants_is_kept() {
     run(dir.path(), &limits).exits(1).stderr_has("-1 300000 45000300000.0");
 }
 
-/// 12 MB of Lua for a limit of 16 MB, and more instructions than a call may take.
+/// 12 MB of Lua for a limit of 16 MB, and more instructions than a call may execute.
 #[test]
 fn restoring_what_was_kept_takes_no_more_than_the_limits_allow() {
     let dir = plugin(

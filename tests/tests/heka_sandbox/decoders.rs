@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-sandbox --decoder: modules in the manner of `lua_sandbox_extensions`, on messages of a pipe.
+//! heka-sandbox --decoder: modules in the style of `lua_sandbox_extensions`, with messages from a
+//! pipe.
 
 use heka_tests::{Outcome, TempDir, Tool, sh};
 
-/// `key=value` is a field, several of them are several messages, `drop` is none.
+/// `key=value` becomes a field, several of them several messages, `drop` none.
 const KEY_VALUE: &str = r#"
 local module_name = ...
 local module_cfg = require "string".gsub(module_name, "%.", "_")
@@ -29,7 +30,7 @@ function decode(data, headers, mutable)
 end
 return M
 "#;
-/// What `sub_decoder_util` of the extensions does.
+/// Does the work of `sub_decoder_util` of the extensions.
 const UTIL: &str = "local M = {} local pairs = pairs function M.copy(msg) local copy = {} \
     for k, v in pairs(msg) do copy[k] = v end copy.Fields = {} \
     for k, v in pairs(msg.Fields) do copy.Fields[k] = v end return copy end return M";
@@ -44,7 +45,7 @@ fn folder() -> TempDir {
 
 const DECODE: &str = "heka-sandbox --decoder lua/decoders/key/value.lua --path 'lua/?.lua'";
 
-/// What becomes of lines, as payloads of messages that have everything else that must stay.
+/// Decodes lines that are payloads of messages with all other headers, which must stay.
 fn decode(dir: &TempDir, lines: &str, flags: &str) -> Outcome {
     let fields = "-F twice=a -F twice=b -F large:i=9223372036854775807 -F small:i=7 -F raw:b=x";
     let ids = "--uuid 30313233-3435-3637-3839-616263646566 --timestamp 1700000000123456789";
@@ -86,7 +87,7 @@ fn several_messages_of_one_are_told_apart() {
     let first = uuids();
     assert_eq!(first[0], "30313233-3435-3637-3839-616263646566");
     assert!(first.len() == 3 && first[1] != first[0] && first[2] != first[1], "{first:?}");
-    // What is decoded again can be recognised.
+    // A message that is decoded again can be recognised.
     assert_eq!(uuids(), first);
 }
 
@@ -132,7 +133,7 @@ fn positions_go_along() {
     let outcome = sh(&format!("{pipe} -j")).dir(dir.path()).run();
     let positions = messages(outcome.succeeds());
     let positions: Vec<_> = positions.iter().map(|it| it.get("_position").is_some()).collect();
-    // Of two messages the last one has it, and that of the last line is in a mark.
+    // The last of two messages has it, and that of the last line is in a mark.
     assert_eq!(positions, [false, true, true, true]);
     let peer = heka_tests::Peer::new("heka-listen", ["127.0.0.1:0", "-j"]);
     let send = format!("{pipe} | heka-send -q --commit pos {}", peer.addr);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Plugins that do what they can to run forever or take all memory. Each must end, with words,
-//! without costing what was injected before.
+//! Plugins that try to run forever or to take all memory. Each must end with an error, and its
+//! earlier messages are not lost.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use heka_tests::{Outcome, Running, Signal, Tool};
 use nix::fcntl::{FcntlArg, fcntl};
 
-/// Runs a plugin under the limits that it has by default, but one second of processor time.
+/// Runs a plugin under the default limits, except for one second of processor time.
 fn run(source: &str) -> Outcome {
     limited(source, &["--cpu-limit", "1s"])
 }
@@ -22,7 +22,7 @@ fn limited(source: &str, arguments: &[&str]) -> Outcome {
     tool.args(arguments).run()
 }
 
-/// It failed with exactly these words.
+/// Expects a failure with exactly this text.
 #[track_caller]
 fn fails(source: &str, words: &str) {
     run(source).exits(1).stderr_is(&format!("heka-sandbox: {words}\n"));
@@ -44,7 +44,7 @@ fn a_loop_while_loading_ends() {
 
 #[test]
 fn pcall_catches_the_limit_only_so_often() {
-    // As in lua_sandbox the first times can be caught …
+    // As in lua_sandbox, the first times can be caught …
     let source = "function process_message() pcall(function() while true do end end) return 0 end";
     run(source).succeeds();
     // … but not forever.
@@ -131,7 +131,7 @@ fn stream_readers_are_within_the_memory_limit() {
 
 #[test]
 fn messages_are_within_the_output_limit() {
-    // One string of 1 MB, named 100,000 times: memory is no limit to that.
+    // One string of 1 MB, named 100,000 times: memory does not limit that.
     fails(
         "require 'string' function process_message() local s = string.rep('x', 1e6)\n\
          local t = {} for i = 1, 1e5 do t[i] = s end\n\
@@ -189,7 +189,7 @@ fn a_configuration_cannot_hang_the_host() {
 
 #[test]
 fn a_plugin_that_waits_has_all_the_time_of_the_world() {
-    // Waiting costs no processor time, so the limit on that does not end it.
+    // Waiting takes no processor time, so that limit does not end it.
     let dir = heka_tests::scratch();
     let source = "require 'io' function process_message() io.stdin:read('*a') return 0 end";
     std::fs::write(dir.path().join("p.lua"), source).unwrap();
@@ -221,10 +221,10 @@ fn checking_a_plugin_has_its_limits_too() {
 
 const PAGE: usize = 4096;
 
-/// A plugin that injects a little and then never ends, into a pipe that is full, whose other end
-/// nobody reads; and the pages that are to be read there.
+/// A plugin that injects a little and then never ends, into a full pipe that is not read; and the
+/// pages to be read there.
 fn unread(arguments: &[&str]) -> (Running, File, usize) {
-    // Less than what lets an injection wait for the reader.
+    // Less than what makes an injection wait for the reader.
     const COUNT: usize = 8;
     let (read, mut write) = std::io::pipe().unwrap();
     // Otherwise the tool would make it that large.
@@ -277,7 +277,8 @@ fn a_plugin_that_will_not_end_is_given_ten_seconds() {
     assert!(begin.elapsed() > Duration::from_secs(9), "{:?}", begin.elapsed());
 }
 
-/// How long a plugin that sleeps in a call of C code takes to end after one Ctrl-C, and what it said.
+/// Returns how long a plugin that sleeps in a C function takes to end after one Ctrl-C, and its
+/// messages.
 fn end_asleep(source: &str) -> (Duration, Outcome) {
     let dir = heka_tests::scratch();
     std::fs::write(dir.path().join("p.lua"), source).unwrap();
@@ -290,18 +291,18 @@ fn end_asleep(source: &str) -> (Duration, Outcome) {
     (since.elapsed(), outcome)
 }
 
-/// It ends soon, in order if the call lets it.
+/// It ends soon, in order if the call allows it.
 #[test]
 fn one_signal_ends_a_call_that_sleeps_within_300_ms() {
     for (source, is_told) in [
-        // The read ends with an error, behind which the plugin goes on.
+        // The read fails, and the plugin continues after it.
         (
             "local io = require 'io' local lines = io.popen('exec sleep 60 2>&-')\n\
           function process_message() inject_message({Payload = 'reading'}) lines:read('*a')\n\
           inject_message({Payload = 'interrupted'}) return 0 end",
             true,
         ),
-        // Nothing gets behind a read that is begun again each time.
+        // A read that is repeated forever cannot be interrupted in that way.
         (
             "local io = require 'io' local lines = io.popen('exec sleep 60 2>&-')\n\
           function process_message() inject_message({Payload = 'reading'})\n\
@@ -314,7 +315,7 @@ fn one_signal_ends_a_call_that_sleeps_within_300_ms() {
             false,
         ),
     ] {
-        // A machine that is busy with other things may be late, but not each time.
+        // A busy machine may be late, but not each time.
         let mut best = Duration::MAX;
         for _ in 0..10 {
             let (time, outcome) = end_asleep(source);
@@ -340,7 +341,7 @@ fn a_second_signal_ends_it_at_once() {
     tool.wait_stdout_is("up\n");
     let begin = Instant::now();
     tool.signal(Signal::SIGINT);
-    // Which of the two it dies of is for the kernel to say: both may be pending at once.
+    // The kernel decides which of the two kills it: both may be pending at once.
     assert_eq!(tool.end_by(Signal::SIGTERM).status.code(), None);
     assert!(begin.elapsed() < Duration::from_secs(9), "{:?}", begin.elapsed());
 }

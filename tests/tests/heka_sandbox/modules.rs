@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-sandbox and modules: Lua files, C libraries, what may not be loaded.
+//! heka-sandbox and modules: Lua files, C libraries, and forbidden modules.
 
 use heka_tests::{TempDir, Tool, certificates, eventually};
 
-/// A plugin that gives what `expression` is as its status message, with modules beside it.
+/// A plugin that returns the value of `expression` as its status message, with modules beside it.
 fn run(expression: &str, files: &[(&str, &str)], arguments: &[&str]) -> (TempDir, Tool) {
     let dir = heka_tests::scratch();
     let source = format!("function process_message() return -2, tostring({expression}) end");
@@ -39,12 +39,12 @@ fn lua_modules_come_from_the_templates() {
     gives("require('a').f()", &[("more/a.lua", module)], &PATH, "found");
     gives("require('a') == require('a')", &[("lua/a.lua", module)], &PATH, "true");
     gives("require('a')", &[("lua/a.lua", "x = 1")], &PATH, "true");
-    // The way of Lua 5.1.
+    // As in Lua 5.1.
     let module = "module(..., package.seeall) function f() return 'old' end";
     gives("require('a').f()", &[("lua/a.lua", module)], &PATH, "old");
     let error = "loop or previous error loading module 'a'";
     fails("require('a')", &[("lua/a.lua", "require 'a'")], &PATH, error);
-    // A configuration may name the templates as well.
+    // A configuration may contain the templates as well.
     let define = ["-D", "path=lua/?.lua"];
     gives("require('a')", &[("lua/a.lua", "return 7")], &define, "7");
 }
@@ -86,7 +86,7 @@ fn modules_are_code_of_the_plugin_and_limited_with_it() {
     fails("require('a')", &files, &PATH, "instruction_limit exceeded");
 }
 
-/// Where Debian has the libraries for Lua 5.1, if it has them here.
+/// Debian's folder of libraries for Lua 5.1, if they are installed.
 fn installed(name: &str) -> Option<String> {
     let folder = std::fs::read_dir("/usr/lib").ok()?.flatten().find_map(|entry| {
         let folder = entry.path().join("lua/5.1");
@@ -113,7 +113,7 @@ fn cjson_works() {
     gives("require('cjson').decode('{\"a\":[1,2,3]}').a[3]", &[], &arguments, "3");
 }
 
-/// Modules in C that Debian packages for Lua 5.1, some of several parts in one library.
+/// Modules in C that Debian packages for Lua 5.1, some with several parts in one library.
 #[test]
 fn modules_of_debian_load() {
     let modules = [
@@ -131,7 +131,7 @@ fn modules_of_debian_load() {
     for (library, expression, value) in modules {
         let Some(cpath) = installed(library) else { continue };
         let arguments = ["--path", "/usr/share/lua/5.1/?.lua", "--cpath", &cpath];
-        // They take the libraries that they use for granted.
+        // They require the libraries that they use without checks.
         let expression = format!("require('table') and require('string') and {expression}");
         gives(&expression, &[], &arguments, value);
     }
@@ -213,7 +213,8 @@ fn build(dir: &std::path::Path, name: &str, source: &str) {
     assert!(built.unwrap().success());
 }
 
-/// A module in the manner of `lua_sandbox_extensions`: a number that can be kept and be a field.
+/// A module in the style of `lua_sandbox_extensions`: a number that can be preserved and be a
+/// field.
 const NATIVE: &str = r#"
 #include <stddef.h>
 typedef struct lua_State L;
@@ -316,7 +317,7 @@ fn base64(text: &str) -> String {
 fn a_part_of_a_library_is_found_in_the_library() {
     let dir = all_in_one();
     let cpath = format!("{}/?.so", dir.path().display());
-    // C modules need no templates for Lua's.
+    // C modules do not need the templates of Lua modules.
     for arguments in [&["--cpath", &cpath][..], &["--path", "?.lua", "--cpath", &cpath]] {
         gives("require('all')", &[], arguments, "1");
         gives("require('all.part')", &[], arguments, "2");
@@ -359,7 +360,7 @@ fn hindsight_fills_in_what_a_configuration_leaves_open() {
         gives(&read(name), &files, &arguments, value);
     }
     gives("require('a')", &files, &arguments, "7");
-    // The command line and the plugin's configuration win.
+    // The command line and the plugin's configuration take precedence.
     let arguments = ["--defaults", "hindsight.cfg", "--hostname", "h2"];
     gives(&read("Hostname"), &files, &arguments, "h2");
     gives("require('a')", &files, &["-D", "io_lua_path=lua/?.lua"], "7");
@@ -378,7 +379,7 @@ fn a_c_library_that_is_none_is_told() {
     fails("require('x')", &[("x.so", "no library")], &arguments, error);
 }
 
-/// A decoder in the manner of lua_sandbox_extensions: a module with `decode`, which injects.
+/// A decoder in the style of lua_sandbox_extensions: a module with `decode`, which injects.
 #[test]
 fn decoder_modules_inject_by_themselves() {
     let decoder = "require 'string' local M = {}\n\

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-sandbox as its users run it: the three modes, configurations, forms, ends.
+//! heka-sandbox in use: the three modes, configurations, forms, ends.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn sandbox() -> Tool {
     Tool::new("heka-sandbox").dir(examples())
 }
 
-/// A plugin in a file of its own; the shell line gets its folder as `$DIR`.
+/// A plugin in a file of its own; `$DIR` is its folder in the shell line.
 fn with_plugin(source: &str) -> (tempfile::TempDir, Tool) {
     let dir = heka_tests::scratch();
     std::fs::write(dir.path().join("plugin.lua"), source).unwrap();
@@ -70,12 +70,12 @@ fn damage_costs_no_neighbour() {
 fn the_stdin_reader_delivers_each_message_as_it_arrives() {
     let stream = recorded("good3.heka");
     let mut tool = sandbox().arg("heka_stdin.cfg").stdin_open().spawn();
-    // Where the three frames begin and end.
+    // The boundaries of the three frames.
     for pair in [0, 77, 204, 229].windows(2) {
         tool.write(&stream[pair[0]..pair[1]]);
         tool.wait_stdout_is(&stream[..pair[1]]);
     }
-    // A signal is the end of the input to a reader that waits.
+    // A signal is the end of the input for a reader that waits.
     tool.end_by(Signal::SIGINT).killed_by(Signal::SIGINT).stderr_is("");
 }
 
