@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `--check`: what is at an address, found out without a message.
+//! `--check`: probes an address without sending a message.
 
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use heka_tests::{Broker as _, Nats, Outcome, Peer, Tool, free_port, scratch, vector};
 
 fn check(args: &[&str]) -> Outcome {
-    // What is there to read is not for it.
+    // It does not read the input.
     Tool::new("heka-send").arg("--check").args(args).stdin("unread\n").run()
 }
 
@@ -20,7 +20,7 @@ fn a_listener_is_asked_whether_it_acknowledges() {
     let known = format!("{one}: connected, acknowledges messages\n");
     check(&["--ack=peer", one]).succeeds().stdout_is(&known).stderr_is("");
     check(&[one, two]).succeeds().stdout_is(format!("{one}: connected\n{two}: connected\n"));
-    // All are looked at, whatever the first is.
+    // All addresses are checked, whatever the result of the first.
     let other = check(&["--ack=peer", "--linger=200ms", two, one]);
     other.exits(3).stdout_is(&known).stderr_has(&format!("{two}: does not acknowledge"));
     let stats = [&asked, &silent].map(|listener| listener.statistics());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connections that end, or lead nowhere, and what heka-send makes of that.
+//! Connections that end or lead nowhere, and how heka-send reacts.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -30,7 +30,8 @@ fn wait_confirmed(sender: &Running, count: u32) {
     eventually("it is acknowledged", || sender.statistics().contains(&words).then_some(()));
 }
 
-/// It reads a byte, and closes with the others unread: they are lost though its kernel had them.
+/// The peer reads a byte, and closes with the others unread: they are lost although its kernel had
+/// them.
 #[test]
 fn what_a_peer_may_not_have_read_is_in_doubt_after_a_reset() {
     for (args, in_doubt) in [(&["-opayload"][..], true), (&["-opayload", "--resend=8M"], false)] {
@@ -59,8 +60,8 @@ fn what_a_peer_may_not_have_read_is_in_doubt_after_a_reset() {
     }
 }
 
-/// What `--ack=none` and `--ack=kernel` cover of what a process had that dies: nothing, but what it
-/// had not read is reported. `--resend` covers both.
+/// What `--ack=none` and `--ack=kernel` guarantee for data of a process that dies: nothing, but
+/// data that it had not read are reported. `--resend` covers both.
 #[test]
 fn what_a_dead_process_had_is_sent_again_only_if_that_is_asked_for() {
     let cases =
@@ -77,7 +78,7 @@ fn what_a_dead_process_had_is_sent_again_only_if_that_is_asked_for() {
         let len = if reads { lines(1..=1000).len() } else { 1 };
         first.read_exact(&mut vec![0; len]).expect("what is sent");
         eventually("it is sent", || sender.statistics().contains(" 1000 sent").then_some(()));
-        // So the system does when a process ends.
+        // As the system does when a process ends.
         drop(first);
         sender.wait_stderr("retrying");
         let second = accept(&listener);
@@ -92,7 +93,7 @@ fn what_a_dead_process_had_is_sent_again_only_if_that_is_asked_for() {
     }
 }
 
-/// How many of the frames have no message.
+/// Returns the number of frames without a message.
 fn count_empty(mut frames: &[u8]) -> usize {
     let mut count = 0;
     while let [0x1e, len, rest @ ..] = frames {
@@ -140,7 +141,7 @@ fn a_receiver_that_confirms_says_so_at_once() {
     let mut answer = vec![0; 4096];
     let len = (&far).read(&mut answer).expect("an answer");
     (&near).write_all(&answer[..len]).expect("it takes that");
-    // From here on nothing gets through.
+    // From here on, nothing gets through.
     sender.write("one\n");
     let end = sender.finish();
     end.exits(3).stderr_has("stopped acknowledging");
@@ -160,14 +161,14 @@ fn an_input_without_messages_is_still_delivered_to_somebody() {
     let nobody = format!("127.0.0.1:{}", free_port());
     let sent = Tool::new("heka-send").arg(&nobody).stdin_file(nothing()).run();
     sent.exits(3).stderr_is(&format!("heka-send: {nobody}: Connection refused\n"));
-    // Also if nothing comes for a while.
+    // Also after a pause.
     let late = sh("sleep 0.3 | heka-send $ADDRESS").env("ADDRESS", &nobody).run();
     late.exits(3).stderr_has(&format!("{nobody}: not reached"));
     let unix = Tool::new("heka-send").arg("unix:nobody").stdin_file(nothing()).run();
     unix.exits(3).stderr_has("No such file or directory");
 }
 
-/// As a receiver does that takes so many from each connection.
+/// Plays a receiver that accepts this many messages from each connection.
 #[test]
 fn a_peer_that_closes_after_as_many_messages_as_agreed_is_in_order() {
     let (listener, address) = listen();

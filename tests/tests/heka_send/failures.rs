@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connections that fail are counted by cause.
+//! Failed connections are counted by cause.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpListener};
 use heka_tests::{DeadEnd, Peer, Tool, free_port, tls_front, vector};
 use serde_json::{Value, json};
 
-/// The causes that are counted when a message is sent once to what `args` name.
+/// Returns the counts by cause after one message to the address in `args`.
 #[track_caller]
 fn causes<const COUNT: usize>(args: [&str; COUNT]) -> Value {
     let tool = Tool::new("heka-send").args(["-ilines", "--retry=0", "--stats=json"]);
@@ -18,7 +18,7 @@ fn causes<const COUNT: usize>(args: [&str; COUNT]) -> Value {
     Value::Object(counts)
 }
 
-/// Once `cause`.
+/// Expects one failure, with `cause`.
 fn one(cause: &str) -> Value {
     json!({ cause: 1 })
 }
@@ -29,7 +29,7 @@ fn listen() -> (TcpListener, String) {
     (listener, address)
 }
 
-/// The address of a peer that reads `len` bytes, says `words` and hangs up.
+/// Returns the address of a peer that reads `len` bytes, sends `words` and disconnects.
 fn peer(len: usize, words: &'static str) -> String {
     let (listener, address) = listen();
     std::thread::spawn(move || {
@@ -49,7 +49,7 @@ fn of_who_is_not_there() {
     assert_eq!(causes(["-6", &nobody]), one("resolve"));
     assert_eq!(causes(["--connect-timeout=20ms", &DeadEnd::new().addr]), one("timeout"));
     assert_eq!(causes(["exec:exit 4"]), one("program"));
-    // Each of several that are tried in turn.
+    // Each of several addresses that are tried in order.
     let several = causes(["unix:nobody", &nobody, "exec:exit 4"]);
     assert_eq!(several, json!({ "refused": 2, "program": 1 }));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-send beside peers of every kind.
+//! heka-send with peers of every kind.
 
 mod check;
 mod connections;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags of heka-send: the form of the output, how long it waits, which way it takes.
+//! The flags of heka-send: output form, timeouts, routes.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -21,14 +21,14 @@ fn listen() -> (TcpListener, String) {
     (listener, address)
 }
 
-/// What one connection carries.
+/// Returns the data of one connection.
 fn all_of(mut stream: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("to the end");
     bytes
 }
 
-/// What goes over the wire for some arguments and some input.
+/// Returns the data sent with these arguments and this input.
 fn wire(args: &[&str], input: &[u8]) -> (Outcome, Vec<u8>) {
     let (listener, address) = listen();
     let sender = Tool::new("heka-send").args(args).arg(address).stdin(input).spawn();
@@ -62,7 +62,7 @@ fn the_form_of_the_input_is_found_out_or_given() {
     let frame = frames("a frame\n", &[]);
     let (_, found) = wire(&[], &frame);
     assert_eq!(found, frame);
-    // Told that they are lines, it takes the frame for the beginning of one.
+    // With -i lines, the frame is taken for the beginning of a line.
     let (_, lines) = wire(&["-ilines", "-opayload"], &[&frame[..], b"\n"].concat());
     assert_eq!(lines, [&frame[..], b"\n"].concat());
     let (damaged, nothing) = wire(&["-iheka"], b"no frame\n");
@@ -96,7 +96,7 @@ fn signatures_use_the_hash_asked_for() {
     let args = ["--signer=ops", "--hmac-hash=sha1", "--hmac-key-file=key", &listener.addr];
     Tool::new("heka-send").dir(folder.path()).args(args).stdin("x\n").run().succeeds();
     let frame = listener.into_running().finish().succeeds().stdout.clone();
-    // Member 3 of the header names the hash, 1 is SHA1, and its digest has 20 bytes.
+    // Member 3 of the header is the hash, 1 is SHA1, whose digest has 20 bytes.
     assert!(frame.windows(2).any(|pair| pair == [0x18, 1]), "{frame:?}");
     assert!(frame.windows(2).any(|pair| pair == [0x32, 20]), "{frame:?}");
 }
@@ -144,7 +144,8 @@ fn an_idle_unix_connection_is_closed_too() {
     sender.finish().succeeds();
 }
 
-/// A connection with something unconfirmed is not idle, and waiting for that costs nothing.
+/// A connection with unacknowledged records is not idle, and waiting for them takes no processor
+/// time.
 #[test]
 fn what_is_not_confirmed_keeps_the_connection_quietly() {
     let (listener, address) = listen();
@@ -253,12 +254,12 @@ fn the_port_of_the_source_can_be_chosen_too() {
     Tool::new("heka-send").args(["-s", "here", &address]).run().exits(2).stderr_has("in numbers");
 }
 
-/// Whether the system looks after the idle connection whose end at `local` is meant.
+/// Whether keepalive is enabled on the idle connection whose local address is `local`.
 fn is_looked_after(local: SocketAddr) -> bool {
     let port = format!(":{:04X}", local.port());
     let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
-    // Columns: number, local address, remote address, state, queues, timer:when …; timer 2 is the
-    // one of keep-alive.
+    // Columns: number, local address, remote address, state, queues, timer:when …; timer 2 is that
+    // of keepalive.
     table.lines().any(|line| {
         let words: Vec<_> = line.split_whitespace().collect();
         words.len() > 5
@@ -290,8 +291,8 @@ fn the_system_looks_after_idle_connections_if_asked_to() {
     eventually("it looks after the sender", || is_looked_after(local).then_some(()));
 }
 
-/// A proxy that answers one request with `answer` and then, if there is one, connects to
-/// `upstream`; its address and the request.
+/// Starts a proxy that answers one request with `answer` and then connects to `upstream`, if any;
+/// returns its address and the request.
 fn http_proxy(answer: &'static str, upstream: Option<String>) -> (String, JoinHandle<String>) {
     let (listener, address) = listen();
     let serve = move || {
@@ -326,12 +327,12 @@ fn the_environment_names_a_proxy_with_its_password() {
     assert!(request.starts_with("CONNECT heka.invalid:5565 HTTP/1.1\r\n"), "{request}");
     // me:s3cr3t in base64.
     assert!(request.contains("Proxy-Authorization: Basic bWU6czNjcjN0\r\n"), "{request}");
-    // These hosts are reached without it, so not at all.
+    // These hosts are contacted without the proxy, so not at all.
     send("127.0.0.1:1", &["--no-proxy"]).run().exits(3).stderr_has("heka.invalid:5565: ");
     let except = send("127.0.0.1:1", &[]).env("NO_PROXY", "other.example,.invalid");
     let said = except.run();
     assert!(!said.exits(3).err().contains("refused"), "{said}");
-    // The proxy is there for others than this machine.
+    // The proxy is for other machines only.
     let here = Tool::new("heka-send").env("ALL_PROXY", "http://127.0.0.1:1").arg(&listener.addr);
     here.stdin("here\n").run().succeeds();
     listener.wait_stdout_is("x\nhere\n");
@@ -349,7 +350,7 @@ fn a_proxy_that_refuses_is_told_with_what_helps() {
     said.exits(3).stderr_has("refuses a tunnel to heka.invalid:1: 403 No");
 }
 
-/// Has a line taken by the kernel of a peer that then dies without having read it.
+/// Sends a line to a peer that dies before it has read it from its kernel.
 fn dies_with(peer: Peer, sender: &mut Running, line: &str, sent: &str) {
     peer.signal(Signal::SIGSTOP);
     sender.write(line);
@@ -383,7 +384,7 @@ fn one_of_several_peers_may_come_back_and_gets_everything() {
     let mut sender = Tool::new("heka-send").args(FAST).args(args).stdin_open().spawn();
     sender.write("1\n2\n");
     live.wait_stdout_is("1\n2\n");
-    // It comes late.
+    // It starts late.
     let other = Peer::new("heka-listen", [&address, "-opayload", "--ack"]);
     other.wait_stdout_is("1\n2\n");
     eventually("both confirm", || sender.statistics().contains(" 2 acknowledged").then_some(()));
@@ -403,7 +404,7 @@ fn a_peer_that_is_given_up_costs_the_others_nothing() {
     let text: String = (0..5000).map(|number| format!("line {number}\n")).collect();
     let peer = || Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     let (live, dying, absent) = (peer(), peer(), format!("127.0.0.1:{}", free_port()));
-    // Before the two are given up there is room for some of the lines only.
+    // Before both are abandoned, there is room for only some of the lines.
     let args = ["--to=all", "--ack=peer", "--retry=2", "--in-flight=4K"];
     let tool = Tool::new("heka-send").args(FAST).args(args);
     let mut sender = tool.args([&dying.addr, &live.addr, &absent]).stdin_open().spawn();
@@ -456,7 +457,7 @@ fn a_datagram_that_is_too_large_costs_the_status() {
     let mut buffer = [0; 1000];
     let len = socket.recv(&mut buffer).expect("the small one");
     Tool::new("heka-decode").stdin(&buffer[..len]).run().succeeds().stdout_is("small\n");
-    // Of text no message is made that does not fit.
+    // No message is made of text that does not fit.
     let listener = Peer::new("heka-listen", ["udp://127.0.0.1:0", "-opayload", "-n3"]);
     Tool::new("heka-send").arg(&listener.addr).stdin(text.clone()).run().succeeds();
     let end = listener.into_running().finish();
@@ -470,7 +471,7 @@ fn a_signal_ends_it_at_any_moment() {
     for args in [["--linger=1h", "--ack=peer"], ["--linger=1h", "--ack=kernel"]] {
         let tool = Tool::new("heka-send").args(args).arg(&address).stdin("x\n");
         let sender = tool.spawn();
-        // The peer neither confirms nor closes.
+        // The peer neither acknowledges nor closes.
         let _stream = accept(&listener);
         sender.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
     }
