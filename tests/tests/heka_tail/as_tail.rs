@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail beside tail(1) of GNU: what is the same, and each difference that the page names.
+//! heka-tail compared with GNU tail(1): what is the same, and each difference that the page lists.
 
 use std::fs;
 
@@ -100,12 +100,12 @@ fn what_is_the_same() {
         assert!(gnu.status.success() && ours.status.success(), "{line}: {gnu}{ours}");
         assert_eq!(ours.out(), gnu.out(), "{line}");
     }
-    // What is made up as it is read is another one each time.
+    // Generated files differ at each read.
     let status = ours(&scene, &["-n1", "/proc/self/status"]).succeeds().out();
     assert_eq!(status.lines().count(), 1, "{status}");
 }
 
-/// The rows of the page's table, which all are shown below.
+/// The rows of the page's table, all of which are shown below.
 #[test]
 fn each_difference_is_shown() {
     let page = page::text("heka-tail.1");
@@ -123,7 +123,7 @@ fn what_is_different() {
     let scene = scene();
     let (gnu, ours) = (|args: &[&str]| gnu(&scene, args), |args: &[&str]| ours(&scene, args));
     let all = fs::read_to_string(scene.path("f")).unwrap();
-    // Without -n; its end; the form.
+    // Without -n; the end; the form.
     gnu(&["f"]).succeeds().stdout_is(&all[all.len() - 31..]);
     ours(&["f"]).succeeds().stdout_is(&all);
     let follows = Tool::new("heka-tail").args(["-opayload", "g"]).dir(scene.dir.path()).spawn();
@@ -138,12 +138,12 @@ fn what_is_different() {
     frames.wait_stdout("the new file's", |out| {
         Tool::new("heka-decode").stdin(out).run().out() == "1\n2\n3\n4\n5\n"
     });
-    // Rotation is reported on request.
+    // Rotations are reported on request.
     assert_eq!(frames.stderr(), "");
-    // -s has units, which tail(1) has not.
+    // -s has units here, unlike in tail(1).
     gnu(&["-s", "250ms", "u"]).exits(1);
     ours(&["-s", "250ms", "u"]).succeeds();
-    // Headers, and what is about standard error.
+    // Headers and standard error.
     gnu(&["-n1", "f", "u"]).succeeds().stdout_is("==> f <==\n100\n\n==> u <==\nb");
     ours(&["-n1", "f", "u"]).succeeds().stdout_is("100\nb");
     gnu(&["-n1", "--verbose", "u"]).succeeds().stdout_is("==> u <==\nb");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A rotated file is compressed while nothing of the new one is read: what was read of it is not
-//! read again.
+//! A rotated file is compressed while nothing of the new one is read: its lines are not read again.
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,8 +9,8 @@ use nix::sys::signal::Signal;
 
 const FLAGS: [&str; 2] = ["--checkpoint=pos", "--rotate-wait=50ms"];
 
-/// A log that was rotated and read to its end by a run that is over. The rotated file has lines
-/// that came after the new one was created, which is still empty.
+/// A log that was rotated and read to its end by a previous run. The rotated file has lines that
+/// were written after the new one, which is still empty, was created.
 fn rotated_and_read() -> Scene {
     rotated_beside("")
 }

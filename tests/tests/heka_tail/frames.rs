@@ -8,7 +8,7 @@ use std::path::Path;
 use heka_tests::scene::Scene;
 use heka_tests::{Running, Tool, eventually, sh};
 
-/// The frames of these lines.
+/// Returns the frames of these lines.
 fn frames(lines: &str) -> Vec<u8> {
     Tool::new("heka-encode").stdin(lines).run().succeeds().stdout.clone()
 }
@@ -30,19 +30,19 @@ fn messages_are_passed_on_as_they_are_as_soon_as_they_are_whole() {
     let path = scene.path("app.heka");
     let (first, rest) = all.split_at(all.len() / 2 + 7);
     append(&path, first);
-    // Making frames takes as long as the machine is busy; the late bytes are waited for longer.
+    // Making frames takes long on a busy machine; the wait for late bytes is longer.
     let (more, next) = (frames("5\n6\n"), frames("7\n"));
     let tail = Tool::new("heka-tail").dir(scene.dir.path());
     let tail = tail.args(["-i", "heka", "--rotate-wait=1h", "app.heka"]).spawn();
     prints(&tail, "1\n2\n");
     append(&path, rest);
     tail.wait_stdout("the same bytes", |out| out == all);
-    // It is rotated with a record whose end has not come.
+    // It is rotated with an incomplete record.
     append(&path, &more[..more.len() - 3]);
     scene.rename("app.heka", "app.heka.1");
     append(&path, &next);
     append(&scene.path("app.heka.1"), &more[more.len() - 3..]);
-    // It may come late, behind what is in the next file.
+    // The end may arrive late, after records of the next file.
     tail.wait_stdout("all of both files", |out| {
         let text = Tool::new("heka-decode").stdin(out).run().out();
         let mut lines: Vec<_> = text.lines().collect();
@@ -62,7 +62,7 @@ fn a_message_with_the_beginning_of_a_frame_in_it_waits_for_nothing() {
     let tail = Tool::new("heka-tail").dir(scene.dir.path()).args(["-i", "heka", "app.heka"]);
     let tail = tail.spawn();
     tail.wait_stdout("the message", |out| out == all);
-    // Nor does one of a file that is left behind.
+    // The same applies to a file that is no longer followed.
     append(&path, &all);
     scene.rename("app.heka", "app.heka.1");
     append(&path, &all);

@@ -27,7 +27,7 @@ fn payloads_are_the_bytes_of_the_file() {
     let scene = Scene::new("a");
     scene.append("b.log", "b");
     scene.tool(&["--no-follow", "app.log", "b.log"]).run().succeeds().stdout_is("a\nb");
-    // What is limited by the user is cut.
+    // Records over the user's limit are cut.
     let outcome = scene.tool(&["--no-follow", "--max-record=1", "b.log"]).run();
     outcome.succeeds().stdout_is("b");
 }
@@ -118,7 +118,7 @@ fn patterns_go_down_and_leave_out() {
     run(&[exclude[0], exclude[1], "a/**/*.log"]).succeeds().stdout_is("a/b/y.log\na/x.log\n");
     let selection = ["--log-directory=a", r"--file-match=.*\.log", "--differentiator=all"];
     run(&[&exclude[..], &["--exclude=[xy].log"], &selection].concat()).succeeds().stdout_is("");
-    // Deep ones that come later, and old ones that are written to.
+    // Deep files that appear later, and old ones that are written to.
     let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
     fs::File::open(scene.path("a/x.log")).unwrap().set_modified(old).unwrap();
     let flags = ["--oldest=1h", exclude[0], exclude[1], "--rescan-interval=1h"];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A folder that can be looked at after a failure.
+//! A folder that can be kept for inspection after a failure.
 
 use std::path::PathBuf;
 
 use heka_tests::{TempDir, scratch};
 
-/// The test's folder, which stays for a look at it after a failure if `HEKA_TAIL_KEEP` is set.
+/// The test's folder, which is kept after a failure if `HEKA_TAIL_KEEP` is set.
 pub(super) struct Kept(Option<TempDir>);
 
 impl Kept {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail where a file has several names, or names that are not there yet: no line is late.
+//! heka-tail where a file has several names, or names that do not exist yet: no line is late.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use heka_tests::scene::{Scene, gzip};
 use heka_tests::{Tool, eventually, require, require_root, sh, skip_anywhere};
 use nix::sys::signal::Signal;
 
-/// Nothing here may wait for the look at everything.
+/// An interval longer than any test, so that none depends on the check of all files.
 const NEVER: &str = "--rescan-interval=1h";
 
 #[test]
@@ -61,7 +61,7 @@ fn lines_written_through_another_hard_link() {
     tail.wait_stdout_is("1\n");
     scene.append("far/before", "2\n");
     tail.wait_stdout_is("1\n2\n");
-    // Under its own name it may get another one.
+    // It may get another one under its own name.
     scene.rename("app.log", "app.log.1");
     scene.append("far/before", "3\n");
     tail.wait_stdout_is("1\n2\n3\n");
@@ -187,14 +187,14 @@ fn a_directory_above_is_moved_and_another_takes_its_place() {
         let tail = scene.tool(&[NEVER, operand]).spawn();
         tail.wait_stdout_is("1\n");
         scene.rename("a", "away");
-        // Its writer has it open still.
+        // Its writer still has it open.
         scene.append("away/b/c/app.log", "2\n");
         tail.wait_stdout_is("1\n2\n");
         make("3\n");
         tail.wait_stdout_is("1\n2\n3\n");
         scene.append("a/b/c/app.log", "4\n");
         tail.wait_stdout_is("1\n2\n3\n4\n");
-        // That one is moved as well, and back.
+        // That file is moved as well, and back.
         scene.rename("a/b", "a/d");
         scene.rename("a/d", "a/b");
         scene.append("a/b/c/app.log", "5\n");
@@ -218,7 +218,7 @@ fn a_log_that_is_a_link_to_a_name_that_looks_rotated() {
         run("-c4").succeeds().stdout_is("100\n").stderr_is("");
         run("-n+100").succeeds().stdout_is("100\n").stderr_is("");
     }
-    // Switched, what was written in between is read in order.
+    // After the switch, lines written in between are read in order.
     scene.once(&["--checkpoint=pos"]).succeeds().stdout_is(lines);
     scene.append("app.log.20261129", "101\n");
     scene.append("app.log.20261130", "102\n");
@@ -241,7 +241,7 @@ fn rotated_beside_the_target_of_a_link_while_nobody_reads() {
     scene.rename("pods/c/0.log", "pods/c/0.log.20261129-120001");
     scene.append("pods/c/0.log", "4\n");
     run().succeeds().stdout_is("2\n3\n4\n").stderr_is("");
-    // The container is started again: the link leads elsewhere, and what it led to was rotated.
+    // The container is restarted: the link has another target, and the old one was rotated.
     scene.append("pods/c/0.log", "5\n");
     scene.rename("pods/c/0.log", "pods/c/0.log.20261129-130001");
     scene.append("pods/c/0.log", "6\n");
@@ -263,7 +263,7 @@ fn a_file_under_an_odd_name_is_not_called_gone() {
     scene.rename("app.log", "app.log00002");
     scene.append("app.log", "c\n");
     run().succeeds().stdout_is("a\nb\nc\n").stderr_is("");
-    // A directory for rotated files, as of logrotate.
+    // A directory for rotated files, as with logrotate.
     scene.append("app.log", "d\n");
     fs::create_dir(scene.path("old")).unwrap();
     scene.rename("app.log", "old/app.log-20261129");

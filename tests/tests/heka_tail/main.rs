@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail as its users meet it: files of every kind, followed.
+//! heka-tail in use: files of every kind, followed.
 
 mod as_tail;
 mod compressed;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail with thousands of files: what each of them takes, and what a new one beside them costs.
+//! heka-tail with thousands of files: the cost of each, and of a new one beside them.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use heka_tests::scene::{Scene, lets_go_of, rests};
 use heka_tests::{Running, Tool, eventually};
 use nix::sys::signal::Signal;
 
-/// Makes these files, each with a line that was written a minute ago.
+/// Creates these files, each with a line written a minute ago.
 fn make(scene: &Scene, numbers: std::ops::Range<usize>) {
     let written = SystemTime::now() - Duration::from_secs(60);
     for number in numbers {
@@ -20,7 +20,7 @@ fn make(scene: &Scene, numbers: std::ops::Range<usize>) {
     }
 }
 
-/// Follows them until a line of each is out.
+/// Follows them until a line of each is printed.
 fn follow(scene: &Scene, flags: &[&str], count: usize) -> Running {
     let tail = scene.tool(flags).spawn();
     tail.wait_stdout("a line of each", |out| out.len() == 2 * count);
@@ -33,7 +33,7 @@ fn scene() -> Scene {
     scene
 }
 
-/// The most memory, in KiB, that idle files take, while positions are saved.
+/// Maximum memory of idle files in KiB, while positions are saved.
 fn idle_memory(scene: &Scene, flags: &[&str], count: usize) -> u64 {
     let tail = follow(scene, flags, count);
     rests(&tail);
@@ -54,7 +54,7 @@ fn idle_memory(scene: &Scene, flags: &[&str], count: usize) -> u64 {
         most = most.max(save(&tail, count + lines));
     }
     tail.end_by(Signal::SIGTERM);
-    // The next one goes on where they are, and writes the file anew.
+    // The next run resumes where they are, and writes the file anew.
     let tail = scene.tool(flags).spawn();
     save(&tail, 1);
     rests(&tail);
@@ -123,7 +123,7 @@ fn a_link_on_the_way_to_thousands_makes_nothing_slow() {
     let used = |operand| follow(&scene, &[operand], count).processor_time();
     let (straight, linked) = (used("app"), used("link/*.log"));
     assert!(linked < 2 * straight + Duration::from_millis(200), "{linked:?}, {straight:?}");
-    // The link leads elsewhere.
+    // The link gets another target.
     let tail = follow(&scene, &["link/*.log"], count);
     fs::create_dir(scene.path("other")).unwrap();
     fs::write(scene.path("other/name-00007.log"), "new\n").unwrap();

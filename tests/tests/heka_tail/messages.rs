@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail: what becomes a record, what a message says, and where positions are kept.
+//! heka-tail: records, the contents of messages, and the places of positions.
 
 use std::fs;
 
@@ -60,7 +60,7 @@ fn lines_go_on_in_others() {
     let grouped = ["a\n more\n even more\n", "b\n", "c\n x\n"];
     assert_eq!(payloads(&scene, &["--multiline-continue=^ "]), grouped);
     assert_eq!(payloads(&scene, &["--multiline-start=^[a-z]"]), grouped);
-    // What is longer than a message is cut between lines, and nothing is lost.
+    // Text longer than a message is split between lines, and nothing is lost.
     let cut = payloads(&scene, &["--multiline-continue=^ ", "--max-line=12"]);
     assert_eq!(cut.concat(), "a\n more\n even more\nb\nc\n x\n");
     assert!(cut.iter().all(|part| part.len() <= 12), "{cut:?}");
@@ -145,7 +145,7 @@ fn resume_reads_positions_and_never_writes_them() {
             .stderr_is("heka-tail: warning: --resume: only -o heka and -o json carry positions\n");
     }
     assert_eq!(fs::read(scene.path("pos")).unwrap(), before);
-    // It works beside a writer: nothing is locked.
+    // It works beside a writer: no file is locked.
     let tail = scene.follow(&["--checkpoint=pos"]);
     tail.wait_stdout_is("2\n");
     scene.once(&["--resume=pos"]).succeeds();

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail against random schedules: writes, rotations of all kinds, truncations, stops and
-//! kills with a checkpoint, checked against what was written.
-//!
-//! Every line is numbered. Nothing may be missing or torn. Without kills nothing may come twice;
-//! each kill may repeat a line once, whole. `HEKA_TAIL_SEEDS=FIRST..LAST` runs other
-//! seeds than the few of every day.
+//! heka-tail against random schedules: writes, rotations of all kinds, truncations, stops and kills
+//! with a checkpoint, compared with what was written. Every line is numbered. None may be missing
+//! or incomplete. Without kills none may be repeated; each kill may repeat a line once, complete.
+//! `HEKA_TAIL_SEEDS=FIRST..LAST` runs other seeds than the few of every day.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -18,18 +16,18 @@ use nix::sys::signal::Signal;
 
 use super::kept::Kept;
 
-/// A log file's writer, who keeps it open as daemons do.
+/// The writer of a log file, who keeps it open as daemons do.
 struct Writer {
     path: PathBuf,
     file: File,
     next: u64,
-    /// What is left of a line that was begun.
+    /// The rest of an unfinished line.
     rest: Vec<u8>,
     /// The operations, each with its line.
     done: Vec<String>,
-    /// For how long a rotated file is sure to be read.
+    /// How long a rotated file is certain to be read.
     wait: Option<Duration>,
-    /// Lines that came to one later.
+    /// Lines that were written to one later.
     late: Vec<Range<u64>>,
 }
 
@@ -75,7 +73,7 @@ impl Writer {
         self.note("written to");
     }
 
-    /// Whether a line is whole, and is not one that came too late.
+    /// Whether a line is complete, and not one that came too late.
     fn is_due(&self, line: u64) -> bool {
         self.rest.is_empty() && !self.late.iter().any(|late| late.contains(&line))
     }
@@ -104,7 +102,8 @@ impl Writer {
         }
     }
 
-    /// logrotate's `create`: rename, a new file, the writer follows at once or a little later.
+    /// logrotate's `create`: a rename, a new file, and the writer opens it at once or a little
+    /// later.
     fn rename(&mut self, random: &mut Random) {
         self.shift();
         let (begun, first) = (Instant::now(), self.next - u64::from(!self.rest.is_empty()));
@@ -112,7 +111,7 @@ impl Writer {
         if random.below(2) == 0 {
             self.write(random);
         }
-        // The new file may be there while the old one still gets lines.
+        // The new file may exist while the old one still gets lines.
         let new = append(&self.path);
         self.note("renamed at");
         if random.below(2) == 0 {
@@ -136,7 +135,7 @@ impl Writer {
         self.file.set_len(0).unwrap();
     }
 
-    /// Compresses the newest rotated file whose writer is done with it.
+    /// Compresses the newest rotated file that its writer has closed.
     fn compress(&mut self) {
         let source = self.numbered(2);
         if !source.exists() {
@@ -157,7 +156,7 @@ impl Writer {
     }
 }
 
-/// Lets the file system's clock go on: what happens within one tick of it, no one can put in order.
+/// Waits until the file system's clock has advanced: events within one tick have no order.
 fn tick() {
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(10) {
@@ -197,8 +196,8 @@ impl Tail {
         }
     }
 
-    /// A kill may come in the middle of a write(2). As every reader of a stream that ends, this one
-    /// drops a record that has no end.
+    /// A kill may happen in the middle of a write(2). Like any reader of a stream that ends, this
+    /// one drops an incomplete record.
     fn drop_unfinished(&self) {
         let out = self.out();
         let len = out.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -210,7 +209,7 @@ impl Tail {
     }
 }
 
-/// How often each line came; a line that is not as it was written ends the test.
+/// Returns how often each line came; a line that differs from what was written fails the test.
 fn count(out: &[u8], seed: u64) -> BTreeMap<u64, u64> {
     let mut counts = BTreeMap::new();
     for line in out.split_inclusive(|&byte| byte == b'\n') {
@@ -244,9 +243,9 @@ fn run(seed: u64) {
     let may_kill = random.below(2) == 0;
     let mut kills = 0;
     let mut tail = Tail { dir: dir.clone(), log: writer.path.clone(), running: None, flags };
-    // On a busy machine this one is not always back in time.
+    // On a busy machine it is not always back in time.
     writer.wait = tail.flags.contains(&"--rotate-wait=50ms").then_some(Duration::from_millis(50));
-    // What is rotated before the first look is not followed: there has to be one.
+    // Files rotated before the first check are not followed, so wait for it.
     let first = writer.line(&mut random);
     writer.file.write_all(&first).unwrap();
     tail.start();
@@ -312,7 +311,7 @@ fn run(seed: u64) {
     let missing: Vec<u64> = (0..all).filter(is_missing).collect();
     let twice: Vec<u64> =
         counts.iter().filter(|(_, count)| **count > 1 + kills).map(|(line, _)| *line).collect();
-    // Of a line that came too late it may be said.
+    // A line that came too late may be reported.
     let is_told = err.contains(" lost") || err.contains("is gone");
     let is_false = is_told && missing.is_empty() && writer.late.is_empty();
     if !missing.is_empty() || !twice.is_empty() || is_false {

@@ -8,7 +8,7 @@ use heka_tests::eventually;
 use heka_tests::scene::{Scene, lets_go_of, rests};
 use nix::sys::signal::Signal;
 
-/// A folder with `logs/`, which holds `a.log`.
+/// Creates a folder with `logs/`, which contains `a.log`.
 fn logs() -> Scene {
     let scene = Scene::new("");
     fs::create_dir(scene.path("logs")).unwrap();
@@ -27,7 +27,7 @@ fn a_file_that_is_renamed_in_a_directory_is_not_read_again() {
     tail.wait_stdout_is("1\n2\n");
     scene.append("logs/a.log", "3\n");
     tail.wait_stdout_is("1\n2\n3\n");
-    // When its stream has let go of it, it is one of its own.
+    // When its stream no longer has it, it becomes a stream of its own.
     scene.append("logs/a.log.bak", "4\n");
     tail.wait_stdout_is("1\n2\n3\n4\n");
     tail.signal(Signal::SIGUSR1);
@@ -97,7 +97,7 @@ fn each_set_of_files_has_positions_of_its_own() {
         .map(|file| file.unwrap().file_name())
         .collect();
     assert_eq!(names.len(), 5, "{names:?}");
-    // Wrong usage leaves nothing behind.
+    // Wrong usage leaves no files behind.
     let tool = scene.tool(&["--checkpoint", "--severity=7", "-n", "x", "app.log"]);
     tool.env("XDG_STATE_HOME", scene.path("other")).run().exits(2);
     assert!(!scene.path("other").exists());
@@ -176,7 +176,7 @@ fn lines_are_not_counted_in_compressed_files() {
             .stderr_is("heka-tail: b.gz: compressed: --lines and --bytes do not count in it\n");
     }
     scene.tool(&["--no-follow", "-n+1", "b.gz"]).run().succeeds().stdout_is("1\n2\n3\n");
-    // Counting takes its time, and can be ended.
+    // Counting takes time, and can be interrupted.
     scene.append("app.log", "");
     let file = fs::OpenOptions::new().write(true).open(scene.path("app.log")).unwrap();
     file.set_len(1 << 40).unwrap();

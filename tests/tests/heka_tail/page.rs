@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every example of heka-tail's manual page, run as it stands there but for the address and the
-//! folder of the logs.
+//! Every example of heka-tail's manual page, run as written except for the address and the folder
+//! of the logs.
 
 use std::fs;
 
 use heka_tests::scene::Scene;
 use heka_tests::{Peer, Proxy, Signal, Tool, eventually, page, sh};
 
-/// The example that has this in it.
+/// Returns the example that contains this text.
 fn example(part: &str) -> String {
     page::example("heka-tail.1", part)
 }
 
-/// Like the above, with a given listener.
+/// Like [`example`], with a given listener.
 fn to(listener: &Peer, example: &str) -> String {
     assert!(example.contains("192.0.2.7:5565"), "{example}");
     example.replace("192.0.2.7:5565", &listener.addr)
@@ -151,7 +151,7 @@ fn nothing_lost_whatever_dies_in_between() {
             let shown = Tool::new("heka-tail").arg("--show-checkpoint=app.pos");
             shown.dir(scene.dir.path()).run().out().contains(&offset).then_some(())
         });
-        // All are killed; the shell's children may take a little longer than itself.
+        // All are killed; the shell's children may take a little longer than the shell.
         listener.into_running().end_by(Signal::SIGKILL);
         drop(pipeline);
         let positions = fs::File::open(scene.path("app.pos")).unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail and rotation of every kind: what comes out is what was written.
+//! heka-tail and rotation of every kind: the output is what was written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -141,7 +141,7 @@ fn a_large_compressed_file_is_read_once_to_its_end() {
     run().succeeds().stdout_is("start\n");
     let lines: String = (0..100_000).map(|n| format!("line {n} of many\n")).collect();
     scene.append("app.log", &lines);
-    // Of two members, as from `cat a.gz b.gz`.
+    // Two members, as from `cat a.gz b.gz`.
     let mut both = Vec::new();
     let bytes = fs::read(scene.path("app.log")).unwrap();
     for half in bytes.chunks(bytes.len() / 2 + 1) {
@@ -216,7 +216,7 @@ fn copied_and_not_yet_truncated() {
     run().succeeds().stdout_is("1\n");
     scene.rename("app.log", "app.log.2");
     scene.append("app.log", "2\n2\n");
-    // The clock of the file system goes on between a file and its copy.
+    // The clock of the file system advances between a file and its copy.
     let born = |name: &str| fs::metadata(scene.path(name)).unwrap().created().unwrap();
     eventually("a younger copy", || {
         fs::remove_file(scene.path("app.log.1")).ok();
@@ -259,7 +259,7 @@ fn an_inode_that_is_used_again_is_another_file() {
     let text = "the new file, in the same inode\nand more\n";
     fs::write(&found, text).unwrap();
     fs::rename(found, scene.path("app.log")).unwrap();
-    // What came to the old file after it was read is lost.
+    // Lines written to the old file after it was read are lost.
     scene.once(&flags).exits(1).stdout_is(text).stderr_has("the file read last is gone");
 }
 
@@ -279,7 +279,7 @@ fn a_directory_is_moved_away_and_back() {
     let scene = Scene::new("1\n");
     fs::create_dir(scene.path("logs")).unwrap();
     scene.append("logs/other.log", "1\n");
-    // The directory above is watched as well: it tells of the move first.
+    // The directory above is watched as well: it reports the move first.
     let tail = scene.tool(&[]).args(["app.log", "logs/other.log"]).spawn();
     tail.wait_stdout_is("1\n1\n");
     scene.rename("logs", "elsewhere");
@@ -335,7 +335,7 @@ fn busy_files_are_looked_at_and_quiet_ones_told_of() {
             && of(&['f']) == ["f1", "f2", "f3"]
     };
     tail.wait_stdout("every line once, in order", is_complete);
-    // When nothing is busy any more, all is as before.
+    // When nothing is busy any longer, everything is as before.
     tail.wait_stderr("quiet again");
     scene.append("app.log", "end\n");
     tail.wait_stdout("the end", |out| out.ends_with(b"end\n"));
@@ -387,7 +387,7 @@ fn overwritten_after_it_was_rotated_and_copied_short() {
     tail.signal(Signal::SIGCONT);
     let lines = format!("{lines}1001\n1002\n");
     tail.wait_stdout_is(&lines);
-    // A line that comes between a copy and the truncation is read, and the copy is not.
+    // A line written between a copy and the truncation is read, and the copy is not.
     tail.signal(Signal::SIGSTOP);
     scene.append("app.log", "1003\n");
     fs::copy(scene.path("app.log"), scene.path("app.log.1")).unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail: which files make a stream, in which order, and where reading starts.
+//! heka-tail: the files of a stream, their order, and where reading starts.
 
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use heka_tests::scene::Scene;
 use heka_tests::{Outcome, Tool, eventually};
 
-/// Files that hold their own names, in `logs/`.
+/// Creates files in `logs/` that contain their own names.
 fn tree(names: &[&str]) -> Scene {
     let scene = Scene::new("");
     for name in names {
@@ -53,7 +53,7 @@ fn months_and_days_need_no_translation() {
 fn translations_give_texts_their_places() {
     let scene = tree(&["app-new.log", "app-old.log", "app-OLDEST.log", "app.log", "app-7.log"]);
     let pattern = r"--file-match=app(-(?P<Age>\w+))?\.log";
-    // A text without a translation is its number, else -1.
+    // A text without a translation is its number, otherwise -1.
     let flags = ["--priority=Age", "--translation=Age:missing=9", "--translation=Age:oldest=-7"];
     once(
         &scene,
@@ -115,7 +115,7 @@ fn a_stream_that_appears_later_is_read_from_its_beginning_under_its_name() {
         .args(["--differentiator=web-,Name", "-n", "0"])
         .dir(scene.dir.path())
         .spawn();
-    // Started at the end, it says nothing yet.
+    // Started at the end, it prints nothing yet.
     let append = || scene.append("logs/one.log", "more\n");
     eventually("it follows", || {
         append();

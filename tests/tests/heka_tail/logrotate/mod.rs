@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail against the real logrotate, in all the ways that it can be configured: every line once
-//! and in order, through links, kills and restarts.
+//! heka-tail with the real logrotate in all its configurations: every line once and in order,
+//! through links, kills and restarts.
 //!
 //! `HEKA_ROTATIONS=N` runs at least N rotations, `HEKA_ROTATE_SEED=N` starts with another seed.
 
@@ -24,9 +24,9 @@ use tail::Tail;
 use way::Way;
 use writer::Writer;
 
-/// Rotations of every day, and in CI.
+/// Number of rotations by default, and in CI.
 const ROTATIONS: u64 = 300;
-/// Logs that are rotated at the same time: most of the time there is a wait for something.
+/// Number of logs that are rotated at the same time: most of the time is spent waiting.
 const LOGS: usize = 8;
 
 /// A log that is written, rotated and followed.
@@ -35,7 +35,7 @@ struct Log {
     way: Way,
     _scratch: Kept,
     dir: PathBuf,
-    /// The log without links.
+    /// The path of the log without links.
     real: PathBuf,
     tail: Tail,
     writer: Writer,
@@ -75,7 +75,7 @@ impl Log {
         }
     }
 
-    /// Rotates, and stops heka-tail for that now and then.
+    /// Rotates, and stops heka-tail for that from time to time.
     fn go_on(&mut self) {
         rest(Duration::from_millis(20 + self.random.below(60)));
         if self.way.goes_by_size() {
@@ -132,8 +132,8 @@ impl Log {
         });
     }
 
-    /// Waits until heka-tail has read what is deleted by now, and has the log open: what comes to a
-    /// file that is compressed and deleted is there for those only who have it open.
+    /// Waits until heka-tail has read what is deleted by now, and has the log open: lines in a file
+    /// that is compressed and deleted are available only to a process that has it open.
     fn await_open(&self) {
         if self.way.compresses && !self.way.truncates {
             let others = eventually("another file", || self.writer.left_behind());
@@ -142,7 +142,7 @@ impl Log {
         }
     }
 
-    /// Waits until everything is there; what was read.
+    /// Waits until everything has been read, and returns it.
     fn end(self, seed: u64) -> Done {
         let (all, begun) = self.writer.end();
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -178,7 +178,8 @@ impl Log {
     }
 }
 
-/// Makes the log, which may be reached through links as in /var/log/containers; its real path.
+/// Creates the log, which may be reached through links as in /var/log/containers; returns its real
+/// path.
 fn lay_out(dir: &Path, links: usize) -> PathBuf {
     let log = dir.join("logs/app.log");
     let places = ["logs/app.log", "pods/shop_web_7/app/0.log", "docker/7/7-json.log"];
@@ -201,12 +202,12 @@ fn lay_out(dir: &Path, links: usize) -> PathBuf {
 #[derive(Default)]
 struct Done {
     rotations: u64,
-    /// How many of these in each mode.
+    /// Number of rotations in each mode.
     modes: BTreeMap<&'static str, u64>,
     lines: u64,
     stops: u64,
     kills: u64,
-    /// Lines that came once more after a kill.
+    /// Lines that were repeated after a kill.
     repeated: u64,
 }
 
@@ -232,7 +233,7 @@ impl std::fmt::Display for Done {
     }
 }
 
-/// Some rotations of one way.
+/// Some rotations in one way.
 fn run(seed: u64) -> Done {
     let mut log = Log::new(seed);
     let rotations = log.way.rotations();
@@ -243,14 +244,14 @@ fn run(seed: u64) -> Done {
     Done { rotations, modes, ..log.end(seed) }
 }
 
-/// What is left to do, and what went wrong.
+/// The remaining work, and the failures.
 struct Work {
     seed: u64,
     done: Done,
     failed: Vec<u64>,
 }
 
-/// Takes one way after the other until there were enough rotations.
+/// Runs one way after the other until there were enough rotations.
 fn work(work: &Mutex<Work>, wanted: u64) {
     loop {
         let seed = {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! In which order lines have to come.
+//! The required order of lines.
 
 use std::collections::HashSet;
 
 use super::writer::Begun;
 
-/// Lines that came before others that were written before them. Those of one file come in order,
-/// and before those of the next, unless its writer was late.
+/// Returns the lines that came before others that were written earlier. Lines of a file come in
+/// order, and before those of the next, unless its writer was late.
 pub(super) fn out_of_order(read: &[u64], begun: &[Begun]) -> Vec<u64> {
     let mut latest = None;
     let mut late = Vec::new();
     let mut known = HashSet::new();
     for &line in read {
-        // What comes again after a kill is in its place already.
+        // Lines repeated after a kill are already in place.
         if !known.insert(line) {
             continue;
         }
@@ -25,8 +25,8 @@ pub(super) fn out_of_order(read: &[u64], begun: &[Begun]) -> Vec<u64> {
     late
 }
 
-/// Whether a line may come after a newer one: it is one that came late to a file, and that one is of
-/// another file.
+/// Whether a line may come after a newer one: it was written late to a file, and the newer one is
+/// in another file.
 fn may_come_after(line: u64, newer: u64, begun: &[Begun]) -> bool {
     begun.iter().any(|next| (next.late..next.first).contains(&line) && newer >= next.first)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail, which follows it, and what came out.
+//! The heka-tail that follows the log, and its output.
 
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ impl Tail {
             .spawn()
     }
 
-    /// A kill may come in the middle of a write(2).
+    /// A kill may happen in the middle of a write(2).
     pub(super) fn drop_unfinished(&self) {
         let out = fs::read(self.dir.join("out")).unwrap();
         let len = out.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -35,12 +35,12 @@ impl Tail {
         file.set_len(len as u64).unwrap();
     }
 
-    /// Waits until all lines before that one are out.
+    /// Waits until all lines before this one are printed.
     pub(super) fn await_lines(&self, before: u64) {
         eventually("lines", || (self.count(before) == before).then_some(()));
     }
 
-    /// How many lines before that one are out.
+    /// Returns how many lines before this one are printed.
     pub(super) fn count(&self, before: u64) -> u64 {
         let mut lines = self.lines();
         lines.retain(|&line| line < before);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use heka_tests::Random;
 
-/// What there has to be in one way or another.
+/// The requirements of the ways.
 pub(super) const MODES: [&str; 23] = [
     "create",
     "nocreate",
@@ -38,7 +38,7 @@ pub(super) struct Way {
     pub(super) truncates: bool,
     /// Whether a rotated file is compressed at once.
     pub(super) compresses: bool,
-    /// Through how many links the log is reached, as Kubernetes lays them out.
+    /// Number of links before the log, as Kubernetes arranges them.
     pub(super) links: usize,
     pub(super) flags: Vec<String>,
     pub(super) kills: bool,
@@ -95,24 +95,24 @@ impl Way {
         }
     }
 
-    /// How often it is rotated: names with times in them allow for one rotation a second.
+    /// Returns the number of rotations: names with times in them allow one rotation a second.
     pub(super) fn rotations(&self) -> u64 {
         if self.config.contains("dateext") { 3 } else { 10 }
     }
 
-    /// Whether logrotate itself decides that it is time, by the size of the log.
+    /// Whether logrotate itself decides when to rotate, by the size of the log.
     pub(super) fn goes_by_size(&self) -> bool {
         self.config.contains("size")
     }
 
-    /// Whether the writer has to be quiet meanwhile. What is written between a copy and the
-    /// truncation is lost by design, and so is what comes to a file that is compressed and deleted
-    /// while nobody has it open.
+    /// Whether the writer must pause meanwhile. Lines written between a copy and the truncation are
+    /// lost by design, and so are lines in a file that is compressed and deleted while nobody has
+    /// it open.
     pub(super) fn needs_quiet(&self, is_down: bool) -> bool {
         self.truncates || (is_down && self.compresses) || self.shreds()
     }
 
-    /// Which of [`MODES`] it has.
+    /// Returns which of [`MODES`] it has.
     pub(super) fn modes(&self) -> impl Iterator<Item = &'static str> {
         let has_flag = |flag: &str| self.flags.iter().any(|other| other == flag);
         let compresses = !self.config.contains("nocompress");
@@ -125,7 +125,7 @@ impl Way {
         ];
         let lines: Vec<&str> = self.config.split_whitespace().collect();
         let is_there = move |mode: &&str| {
-            // What is to be compressed with counts only where there is compression.
+            // The compression program counts only where there is compression.
             let ends = !mode.starts_with('.') || compresses;
             ends && lines.contains(mode) || others.contains(&(true, mode))
         };

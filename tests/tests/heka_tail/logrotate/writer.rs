@@ -13,11 +13,11 @@ use heka_tests::{eventually, rest};
 /// Time between two lines.
 const PACE: Duration = Duration::from_micros(500);
 
-/// Writes numbered lines, and opens its file anew when it is told to.
+/// Writes numbered lines, and opens its file anew on request.
 pub(super) struct Writer {
     thread: std::thread::JoinHandle<()>,
     ends: Arc<AtomicBool>,
-    /// Whether it is to be quiet, and whether it is.
+    /// Whether it should pause, and whether it does.
     pause: Arc<AtomicU64>,
     reopen: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
@@ -27,14 +27,14 @@ pub(super) struct Writer {
 /// The files that it has written.
 #[derive(Default)]
 struct Files {
-    /// Of each but the first: the first line in it, and the first of those that may have come to the
-    /// one before it after that was rotated.
+    /// For each file except the first: its first line, and the first of the lines that may have
+    /// been written to the previous file after its rotation.
     begun: Vec<Begun>,
-    /// How many lines were written when the file that it has open was rotated.
+    /// Number of lines written when the file that it has open was rotated.
     rotated: Option<u64>,
 }
 
-/// Where another file begins.
+/// The start of another file.
 #[derive(Clone, Copy)]
 pub(super) struct Begun {
     pub(super) late: u64,
@@ -91,24 +91,24 @@ impl Writer {
         });
     }
 
-    /// Has it open its file anew, which was rotated when `rotated` lines were written.
+    /// Makes it open its file anew, which was rotated when `rotated` lines were written.
     pub(super) fn reopen(&self, rotated: u64) {
         self.files.lock().unwrap().rotated.get_or_insert(rotated);
         self.reopen.store(true, Ordering::SeqCst);
     }
 
-    /// Its file was truncated.
+    /// Notes that its file was truncated.
     pub(super) fn truncated(&self) {
         self.files.lock().unwrap().begin(self.written());
     }
 
-    /// How many lines were written.
+    /// Returns the number of lines written.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::SeqCst)
     }
 
-    /// How many lines were written to other files than the one it has open; unknown while it is
-    /// to open another.
+    /// Returns the number of lines written to other files than the open one; unknown while it is
+    /// about to open another.
     pub(super) fn left_behind(&self) -> Option<u64> {
         let files = self.files.lock().unwrap();
         let first = || files.begun.last().map_or(0, |begun| begun.first);
@@ -119,7 +119,7 @@ impl Writer {
         self.pause.store(RUNS, Ordering::SeqCst);
     }
 
-    /// Ends it; how many lines it has written, and where other files than the first begin.
+    /// Ends it; returns the number of lines, and where files other than the first begin.
     pub(super) fn end(self) -> (u64, Vec<Begun>) {
         self.ends.store(true, Ordering::SeqCst);
         self.thread.join().unwrap();
