@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use crate::statistics::Stuck;
 
-/// The last line of `stderr`, which is an object.
+/// Returns the last line of `stderr`, which is an object.
 fn object(stderr: &str) -> Value {
     let line = stderr.lines().last().expect("a line");
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
 }
 
-/// The value of the line of a metrics file that starts with `name` and has `label`.
+/// Returns the value of the line of a metrics file that starts with `name` and has `label`.
 pub(crate) fn value(path: &Path, name: &str, label: &str) -> Option<f64> {
     let text = fs::read_to_string(path).ok()?;
     let line =
@@ -26,7 +26,7 @@ pub(crate) fn value(path: &Path, name: &str, label: &str) -> Option<f64> {
     line.rsplit_once(' ')?.1.parse().ok()
 }
 
-/// promtool finds nothing wrong with a file.
+/// Expects promtool to accept a file.
 pub(crate) fn check(path: &Path) {
     if !require("promtool") {
         return;
@@ -98,7 +98,7 @@ fn numbers_of_a_pipeline_that_runs() {
     let acknowledged = "heka_send_last_acknowledgement_timestamp_seconds";
     assert!(value(&dir.join("send.prom"), acknowledged, "").unwrap() > 1e9);
     assert!(value(&dir.join("send.prom"), "heka_send_queue_bytes", "").is_some());
-    // The receiver is gone: what is written now stays behind.
+    // The receiver is gone: messages written now stay behind.
     drop(listener);
     let sent = dir.join("send.prom");
     eventually("not connected", || {
@@ -129,7 +129,7 @@ fn who_is_stuck_tells_for_how_long_and_how_far_behind() {
         let is_blocked = value(&path, "heka_blocked_seconds", "")? > 0.1;
         (is_behind && is_late && is_blocked).then_some(())
     });
-    // What is written meanwhile is seen by nobody else.
+    // No other process reads what is written meanwhile.
     let before = value(&path, "heka_tail_bytes_behind", "file=\"log\"").unwrap();
     let mut log = fs::OpenOptions::new().append(true).open(folder.path().join("log")).unwrap();
     log.write_all(&b"z\n".repeat(1000)).unwrap();
@@ -239,7 +239,7 @@ fn a_file_that_cannot_be_written_stops_nothing() {
         "{usage}"
     );
     encode("app.prom,0s").exits(2).stderr_has("must be more than 0");
-    // What another process left of the next file is in nobody's way.
+    // Another process's temporary file does not matter.
     fs::write(folder.path().join("app.prom.new"), "half a li").unwrap();
     encode("app.prom").succeeds().stderr_is("");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Where the secrets of each tool are: not in its memory for others to read, nor longer than needed, nor
-//! in its arguments, nor in what it says.
+//! The secrets of each tool cannot be read by other users, not in its memory, its arguments or its
+//! messages, and are overwritten when they are no longer needed.
 
 use std::fs::{self, File, Permissions};
 use std::net::TcpListener;
@@ -12,15 +12,15 @@ use heka_tests::{
     sh, skip_anywhere,
 };
 
-/// Some user that is neither root nor us.
+/// A user that is neither root nor us.
 const STRANGER: u32 = 12_345;
-/// Each secret; the harness looks for a part of it in all that is said.
+/// The secret; the harness searches all output for a part of it.
 const SECRET: &str = "s3cr3t-0123456789-abcdef";
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 
 type Call = (&'static str, Vec<String>);
 
-/// A call of each tool that holds a secret, for each kind of secret. The server at `at` says nothing.
+/// Returns calls of each tool with each kind of secret. The server at `at` never answers.
 fn calls(at: &str) -> Vec<Call> {
     let (ws, nats) = (format!("ws://{at}/"), format!("nats://{at}/s.x"));
     let kafka = format!("kafka://{at}/t");
@@ -55,7 +55,7 @@ fn calls(at: &str) -> Vec<Call> {
     calls
 }
 
-/// The files that they name, for their owner alone.
+/// Creates the files of these calls, readable only by their owner.
 fn prepare(folder: &Path) -> bool {
     let Some(made) = certificates() else { return false };
     for name in ["server.pem", "server.key"] {
@@ -89,13 +89,13 @@ fn prepare(folder: &Path) -> bool {
     true
 }
 
-/// Starts a call as somebody without rights, with an input that does not end.
+/// Starts a call as an unprivileged user, with an endless input.
 fn as_stranger(folder: &Path, (name, args): &Call) -> Tool {
     let line = "exec setpriv --reuid=12345 --clear-groups -- \"$@\"";
     sh(line).args(["sh", name, "-vv"]).args(args).dir(folder).stdin_open()
 }
 
-/// What the system keeps from others it gives to root, whose is then the memory of a process.
+/// Succeeds once the system has given the memory of a process to root, to keep it from others.
 fn is_kept_from_others(pid: i32) -> Option<()> {
     (fs::metadata(format!("/proc/{pid}/mem")).ok()?.uid() == 0).then_some(())
 }
@@ -112,7 +112,7 @@ fn no_secret_is_in_a_core_dump_an_argument_or_a_message() {
         let running = as_stranger(folder.path(), &call).spawn();
         let arguments = format!("/proc/{}/cmdline", running.pid());
         eventually(&format!("{call:?} is kept from others"), || {
-            // Before it is the tool itself it is a program that changes the user.
+            // Until the tool runs, this is the program that changes the user.
             let is_tool =
                 fs::read(&arguments).is_ok_and(|text| text.starts_with(call.0.as_bytes()));
             is_kept_from_others(running.pid()).filter(|()| is_tool)

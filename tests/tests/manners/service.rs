@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tools as services: what systemd and its journal are told.
+//! Tools as services: the notifications for systemd and its journal.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -23,7 +23,7 @@ impl Manager {
         Self { socket, heard: Vec::new() }
     }
 
-    /// Waits until it has heard that line.
+    /// Waits until it has received this line.
     fn hears(&mut self, line: &str) {
         eventually(line, || {
             let mut text = [0; 4096];
@@ -68,7 +68,7 @@ fn a_watchdog_bites_only_who_hangs() {
     let folder = scratch();
     let path = folder.path().join("notify");
     let mut manager = Manager::at(&path);
-    // Its reader is stuck: that is no fault of its own.
+    // Its reader is stuck, which is not its own fault.
     std::fs::write(folder.path().join("log"), "y\n".repeat(1_000_000)).unwrap();
     let (_reader, writer) = std::io::pipe().unwrap();
     let tool = Tool::new("heka-encode").args(["-opayload", "--stats-every=50ms", "log"]);
@@ -78,7 +78,7 @@ fn a_watchdog_bites_only_who_hangs() {
     manager.heard.clear();
     manager.hears("WATCHDOG=1");
     tool.end_by(Signal::SIGKILL);
-    // Another process is watched over.
+    // The watchdog is for another process.
     let encode = Tool::new("heka-encode").stdin_open().env("NOTIFY_SOCKET", &path);
     let encode = encode.env("WATCHDOG_USEC", "1000").env("WATCHDOG_PID", "1").spawn();
     manager.heard.clear();
@@ -142,7 +142,7 @@ fn a_watchdog_does_not_bite_who_waits_for_a_reader_of_stderr() {
     tool.end_by(Signal::SIGKILL);
 }
 
-/// Leaves no room in a pipe.
+/// Fills a pipe.
 fn fill(pipe: &mut std::io::PipeWriter) {
     let flags = |flags| nix::fcntl::fcntl(&*pipe, nix::fcntl::FcntlArg::F_SETFL(flags)).unwrap();
     flags(nix::fcntl::OFlag::O_NONBLOCK);

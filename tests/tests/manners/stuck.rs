@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tools that cannot go on, because of a reader, a peer or a disk: they tell their numbers all the
-//! same, when asked and in their files, and what keeps them.
+//! Tools that are stuck because of a reader, a peer or a disk: they still report their numbers on
+//! request and in their files, with the cause.
 
 use std::fs;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ use crate::statistics::Stuck;
 
 const METRICS: &str = "--metrics=numbers.prom,50ms";
 
-/// A tool in `dir`, started with [`METRICS`], tells that it is stuck, and by what.
+/// Expects a tool in `dir`, started with [`METRICS`], to report that it is stuck, and on what.
 #[track_caller]
 fn tells(tool: &Running, dir: &Path, by: &str) {
     let told = format!(", blocked on {by} for ");
@@ -33,7 +33,7 @@ fn tells(tool: &Running, dir: &Path, by: &str) {
     check(&path);
 }
 
-/// The same of one that nobody reads.
+/// Expects the same of a tool whose output is not read.
 #[track_caller]
 fn tells_without_a_reader(tool: Tool) {
     let folder = scratch();
@@ -103,7 +103,7 @@ fn sources_that_nobody_reads() {
     tells_without_a_reader(tool.arg(format!("ws://{}", server.addr)).env("CF_ACCESS_TOKEN", token));
 }
 
-/// A reader of a broker that nobody reads, and a writer whose broker is frozen.
+/// A reader of a broker whose output is not read, and a writer whose broker is frozen.
 #[track_caller]
 fn broker_and_its_reader<B: Broker>(mut broker: B) {
     let text = format!("{:0900}\n", 7).repeat(5000);
@@ -149,7 +149,7 @@ fn senders_whose_peer_takes_nothing() {
     let _peer = UnixListener::bind(&path).unwrap();
     let tool = Tool::new("unix-sock").arg(&path).arg(METRICS).dir(folder.path());
     let tool = tool.stdin(text()).spawn();
-    // It has other peers to serve, or could have: one that takes nothing does not block it.
+    // It has other peers to serve, or could have: a stuck peer does not block it.
     let metrics = folder.path().join("numbers.prom");
     let read = || value(&metrics, "heka_read_bytes_total", "tool=\"unix-sock\"");
     let before = eventually("it reads", || read().filter(|bytes| *bytes > 100_000.0));

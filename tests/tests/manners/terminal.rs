@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! On a terminal people read: short lines instead of frames, and nothing that harms it.
+//! Terminals get short lines instead of frames, and nothing harmful.
 
 use std::net::TcpStream;
 
@@ -14,7 +14,7 @@ fn encode_shows_text() {
     assert!(!screen.contains('\x1e'), "{screen:?}");
 }
 
-/// Two frames of known content.
+/// Returns two frames of known content.
 fn frames() -> Vec<u8> {
     let script = "heka-encode -H web01 -l app -S err -F n:i=1 --timestamp 1000000000 ; \
                   echo late | heka-encode -H w2 -l nginx -S info --timestamp 1500000000";
@@ -24,7 +24,7 @@ fn frames() -> Vec<u8> {
 const LINES: &str = "00:00:01.000 web01 app ERR   cannot connect  n=1\n\
                      00:00:01.500 w2    nginx INFO  late\n";
 
-/// What `tool` shows once it has ended.
+/// Returns what `tool` displays until it exits.
 #[track_caller]
 fn shown(tool: Tool, last: &str) -> String {
     let pty = Pty::open();
@@ -88,7 +88,7 @@ fn decode_shows_short_lines() {
     let args = ["-m", "Payload =~ /late/"];
     let screen = shown(Tool::new("heka-decode").args(args).stdin(frames()), "late\n");
     assert_eq!(screen, "00:00:01.500 w2 nginx INFO  late\n");
-    // What is asked for is what is shown.
+    // Explicit formats take precedence.
     let screen = shown(Tool::new("heka-decode").arg("-0").stdin(frames()), "late");
     assert!(!screen.contains("web01"), "{screen}");
     let screen = shown(Tool::new("heka-decode").arg("-t").stdin(frames()), "late");

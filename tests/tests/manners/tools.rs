@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What every tool does alike: help, version, wrong flags, a full disk, a reader that went away.
+//! The behaviour common to all tools: help, version, wrong flags, a full disk, a closed pipe.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use heka_tests::{Signal, Tool, sh};
 
-/// Every tool that the workspace builds.
+/// Returns every tool that the workspace builds.
 fn tools() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools");
     let mut tools: Vec<_> = folder
@@ -103,7 +103,7 @@ fn filters_die_of_the_signal_with_all_that_is_complete_written() {
         encode.write("one\ntwo\nincompl");
         encode.wait_stdout("two messages", |bytes| bytes.len() > 60);
         encode.signal(signal);
-        // Standard input stays open: it is the signal that ends it.
+        // Standard input stays open: the signal ends it.
         let frames = {
             heka_tests::eventually("it ends", || (!encode.is_running()).then_some(()));
             let outcome = encode.finish();
@@ -114,12 +114,13 @@ fn filters_die_of_the_signal_with_all_that_is_complete_written() {
     }
 }
 
-/// A pipe that another process made non-blocking is waited for, also when a signal comes meanwhile.
+/// A tool waits for a pipe that another process made non-blocking, also when a signal arrives
+/// meanwhile.
 #[test]
 fn a_full_pipe_that_does_not_block_gets_whole_lines() {
     let (mut reader, writer) = std::io::pipe().expect("no pipe");
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("cannot set flags");
-    // As much as two pipes hold that were made as large as they may be.
+    // More than two pipes of maximum size can hold.
     let text: String = (0..2000).map(|number| format!("{number:01000}\n")).collect();
     let frames = Tool::new("heka-encode").stdin(text.clone()).run().succeeds().stdout.clone();
     let file = File::from(std::os::fd::OwnedFd::from(writer.try_clone().expect("a copy")));
@@ -146,7 +147,7 @@ fn closed_descriptors_are_errors() {
         let outcome = sh(&format!("echo | {tool} >&-")).run();
         outcome.exits(1).stderr_is(&format!("{tool}: write error: Bad file descriptor\n"));
     }
-    // Whom it does not concern it does not stop.
+    // Tools that do not use the descriptor are not affected.
     let alone = "echo one | heka-encode >frames; heka-decode --write=out frames <&- >&-; cat out";
     sh(alone).run().succeeds().stdout_is("one\n");
     sh("echo >lines; heka-tail --no-follow --checkpoint=pos lines >&-; test $? = 1 -a ! -s pos")
@@ -154,7 +155,7 @@ fn closed_descriptors_are_errors() {
         .succeeds();
 }
 
-/// Its death is told to the parent, as if it had written everything, after a second of grace.
+/// It dies of the signal, as if it had written everything, after a second of grace.
 #[test]
 fn a_reader_that_stands_still_keeps_nobody_from_dying_of_a_signal() {
     let (reader, writer) = std::io::pipe().expect("no pipe");
@@ -172,7 +173,7 @@ fn a_reader_that_stands_still_keeps_nobody_from_dying_of_a_signal() {
     drop(reader);
 }
 
-/// Nor is what it did not take called safe.
+/// Messages that the reader did not take are not considered safe, either.
 #[test]
 fn a_position_is_not_stored_behind_what_a_stuck_reader_took() {
     let (mut reader, writer) = std::io::pipe().expect("no pipe");

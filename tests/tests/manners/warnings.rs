@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Warnings that come again and again: the first one, then their number, whatever ends the tool.
+//! Repeated warnings: the first one, then their number, however the tool ends.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use heka_tests::{Outcome, Peer, Running, Signal, Tool, eventually, unix};
 
-/// Frames with 1000 stretches of damage between them.
+/// Returns frames with 1000 stretches of damage between them.
 fn damaged() -> Vec<u8> {
     let frame = Tool::new("heka-encode").stdin("x\n").run().stdout;
     let pieces = (0..1000).map(|_| [&frame[..], b"damage"].concat());
@@ -16,7 +16,7 @@ fn damaged() -> Vec<u8> {
     stream
 }
 
-/// What `outcome` says of damage: of the first stretch, and how many more there were.
+/// Expects `outcome` to report the first stretch of damage, and the number of the others.
 #[track_caller]
 fn counts_damage(outcome: &Outcome) {
     let text = outcome.err();
@@ -45,7 +45,7 @@ fn damage_is_told_once_and_counted() {
     counts_damage(listener.into_running().finish().exits(1));
 }
 
-/// Waits until a tool that still runs has met all the damage.
+/// Waits until a running tool has read all the damage.
 fn meets_all(tool: &Running) {
     eventually("all of it", || tool.statistics().contains(" 1000 skipped").then_some(()));
 }
@@ -60,7 +60,7 @@ fn a_signal_is_no_reason_to_forget_the_number() {
         let mut sender = TcpStream::connect(&listener.addr).unwrap();
         sender.write_all(&stream).unwrap();
         for tool in [decode, listener.into_running()] {
-            // It is told on the way, too, and then only what is new.
+            // Totals are printed on the way, too, each with what is new.
             meets_all(&tool);
             let outcome = tool.end_by(signal);
             outcome.killed_by(signal);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tools that talk to brokers.
+//! The tools for brokers.
 
 use std::os::fd::OwnedFd;
 
@@ -10,10 +10,10 @@ use super::servers::stuck;
 use super::{check_peak, wait_flat};
 
 const MIB: u64 = 1024;
-/// What the tests allow to be unacknowledged, in MiB.
+/// Limit of the tests on unacknowledged data, in MiB.
 const IN_FLIGHT: u64 = 24;
 
-/// A writer to a broker that stands still once something has been stored: its input has no end.
+/// A writer to a broker that freezes once something has been stored: its input is endless.
 fn write_to_a_broker_that_stands_still(tool: &str, url: &str, stop: impl FnOnce()) -> Running {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let source = sh(&format!("seq 1000; exec yes {}", "x".repeat(9999)));
@@ -27,12 +27,12 @@ fn write_to_a_broker_that_stands_still(tool: &str, url: &str, stop: impl FnOnce(
     running
 }
 
-/// Lines of 60,000 bytes, 60 MB of them: a request asks for a number of messages, too.
+/// Lines of 60,000 bytes, 60 MB in all: a request asks for a number of messages, too.
 fn much() -> String {
     (1..=1000).map(|number| format!("{number:59999}\n")).collect()
 }
 
-/// A reader whose output nobody reads.
+/// A reader whose output is not read.
 fn read_into_a_stuck_pipe(tool: &str, url: &str) -> (std::io::PipeReader, Running) {
     let in_flight = format!("--in-flight={IN_FLIGHT}M");
     stuck(Tool::new(tool).args(["--read", &in_flight, url]))
@@ -53,7 +53,7 @@ fn heka_nats_holds_what_was_not_taken() {
     let url = nats.url("s?create=R1&stream=S");
     Tool::new("heka-nats").arg(&url).stdin(much()).run().succeeds();
     let (_reader, reader) = read_into_a_stuck_pipe("heka-nats", &nats.url("S?durable=d"));
-    // It asks for half of it at once.
+    // It requests half of it at once.
     let half = IN_FLIGHT / 2;
     check_peak(wait_flat(&reader, half * MIB), half * MIB, IN_FLIGHT * MIB);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What docs/operations.md says that a tool holds at most: each is driven there.
+//! The memory limits of docs/operations.md: each tool is driven to its limit.
 
 mod brokers;
 mod records;
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use heka_tests::{Peer, Running, Tool, eventually, rest, scratch};
 
-/// A tool with its buffers, before it has anything to hold.
+/// Memory of a tool with its buffers, but without data.
 const BASE: u64 = 24 * 1024;
 
 fn nowhere() -> File {
     File::options().write(true).open("/dev/null").expect("a device")
 }
 
-/// Waits until memory no longer grows beyond `least` KiB, and returns the most that there was.
+/// Waits until memory no longer grows beyond `least` KiB, and returns the maximum.
 fn wait_flat(running: &Running, least: u64) -> u64 {
     let mut last = 0;
     eventually("it holds all that it may", || {
@@ -32,7 +32,7 @@ fn wait_flat(running: &Running, least: u64) -> u64 {
     })
 }
 
-/// Waits until it prints statistics when it is asked to.
+/// Waits until the tool prints statistics on request.
 fn wait_asked(running: &Running) {
     eventually("it catches SIGUSR1", || {
         let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).ok()?;
@@ -49,15 +49,15 @@ fn wait_read(running: &Running, len: usize) {
     eventually("all of it is read", || running.statistics().contains(&read).then_some(()));
 }
 
-/// Fails unless the most memory that a tool had, in KiB, is more than what it was made to hold, and no
-/// more than twice what it may hold.
+/// Fails unless the peak memory of a tool, in KiB, is more than what it was made to hold, and no
+/// more than twice the limit.
 #[track_caller]
 fn check_peak(peak: u64, held: u64, bound: u64) {
     assert!(peak > held, "{peak} KiB: it did not get to hold {held} KiB");
     assert!(peak < BASE + 2 * bound, "{peak} KiB, of which {bound} KiB are to be held");
 }
 
-/// The table names every flag that is a bound, and tools that are.
+/// The table lists every flag that is a limit, and only existing tools.
 #[test]
 fn the_table_names_what_there_is() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
@@ -93,7 +93,7 @@ fn heka_listen_holds_no_more_than_its_flags_say() {
         })
         .collect();
     listener.wait_stderr("(--max-memory)");
-    // The bound, the one that may finish, and 32 KiB for each.
+    // The limit, the record that may finish, and 32 KiB for each connection.
     let peak = listener.peak_memory();
     assert!(peak < BASE + 2 * (16 + 2) * 1024 + 60 * 32, "{peak} KiB");
     for (sender, thread) in senders {
@@ -111,7 +111,7 @@ fn unix_sock_holds_no_more_than_its_flags_say() {
     let senders: Vec<_> = (0..20)
         .map(|_| {
             let mut sender = UnixStream::connect(&path).expect("it listens");
-            // No line ends, so all that may be kept of one is.
+            // No line ends, so all permitted bytes of one are kept.
             for _ in 0..30 {
                 sender.write_all(&[b'x'; 100_000]).expect("it takes that");
             }
@@ -126,7 +126,7 @@ fn unix_sock_holds_no_more_than_its_flags_say() {
     drop(senders);
 }
 
-/// A record without an end, of each form.
+/// An endless record of each form.
 #[test]
 fn heka_encode_holds_no_more_than_its_flags_say() {
     for (args, start) in [

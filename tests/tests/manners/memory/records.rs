@@ -20,7 +20,7 @@ fn put_varint(out: &mut Vec<u8>, mut value: usize) {
     out.push(value as u8);
 }
 
-/// A frame with a message that has this number as its UUID.
+/// Returns a frame with a message that has this number as its UUID.
 fn frame(uuid: u128, payload: &[u8]) -> Vec<u8> {
     let mut message = [&[0x0a, 16][..], &uuid.to_be_bytes(), &[0x10, 1, 0x32]].concat();
     put_varint(&mut message, payload.len());
@@ -30,7 +30,7 @@ fn frame(uuid: u128, payload: &[u8]) -> Vec<u8> {
     [&[0x1e, header.len() as u8][..], &header, &[0x1f], &message].concat()
 }
 
-/// UUIDs that are far apart.
+/// Returns UUIDs that are far apart.
 fn frames(count: u128) -> Vec<u8> {
     let uuid = |number: u128| number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     (0..count).flat_map(|number| frame(uuid(number), b"")).collect()
@@ -49,7 +49,7 @@ fn heka_tail_holds_one_unfinished_record_of_each_file() {
     check_peak(wait_flat(&tail, 0), 20 * 1_900, 20 * 2 * MIB);
 }
 
-/// Of files that are not read, the position alone.
+/// Of unread files, only the position.
 #[test]
 fn heka_tail_holds_the_position_of_each_file() {
     let folder = scratch();
@@ -64,7 +64,7 @@ fn heka_tail_holds_the_position_of_each_file() {
     assert!(peak < BASE + 3000 * 2, "{peak} KiB");
 }
 
-/// In the form that it came in, and as it is written.
+/// In its input form, and as it is written.
 #[test]
 fn heka_decode_holds_one_message() {
     let frame = frame(7, &vec![b'x'; 32 << 20]);
@@ -102,7 +102,7 @@ fn heka_listen_holds_fifty_bytes_of_each_uuid() {
     check_peak(listener.peak_memory(), UUIDS * 40 / 1024, UUIDS * 50 / 1024);
 }
 
-/// Reads everything that comes and acknowledges nothing.
+/// Reads everything and acknowledges nothing.
 fn mute() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -111,7 +111,7 @@ fn mute() -> String {
             std::thread::spawn(move || {
                 let (mut stream, mut block) = (stream, vec![0; 1 << 16]);
                 while matches!(stream.read(&mut block), Ok(1..)) {}
-                // It stays open.
+                // The connection stays open.
                 std::thread::park();
             });
         }
@@ -157,7 +157,7 @@ fn heka_send_holds_what_it_may_have_to_send_again() {
     let mut sender = tool.stdin_open().spawn();
     sender.write([&[b'x'; 999][..], b"\n"].concat().repeat(60_000));
     wait_read(&sender, 60_000_000);
-    // What is in flight has a limit, too.
+    // Data in flight have a limit, too.
     check_peak(sender.peak_memory(), 24 * MIB, (24 + 8) * MIB);
 }
 
@@ -165,7 +165,7 @@ fn heka_send_holds_what_it_may_have_to_send_again() {
 fn heka_send_holds_one_record() {
     let tool = Tool::new("heka-send").args(["--max-record=32M", &mute()]);
     let mut sender = tool.stdin_open().spawn();
-    // A frame of 32 MiB that never ends.
+    // An endless frame of 32 MiB.
     sender.write([0x1e, 5, 8, 0x80, 0x80, 0x80, 0x10, 0x1f]);
     sender.write(vec![b'x'; 31_000_000]);
     check_peak(wait_flat(&sender, 31_000), 31_000, 32 * MIB);
@@ -202,7 +202,7 @@ fn heka_sandbox_reads_no_more_than_one_message() {
         return 0 end";
     let limits = ["--max-record=8M", "--memory-limit=32M", "--instruction-limit=0"];
     let mut running = sandbox(folder.path(), &format!("require 'io'\n{plugin}"), &limits);
-    // A frame of 7 MB that never ends.
+    // An endless frame of 7 MB.
     running.write([0x1e, 5, 8, 0x80, 0xc0, 0xab, 3, 0x1f]);
     running.write(vec![b'x'; 6_000_000]);
     eventually("it is read", || (running.peak_memory() > 6_000).then_some(()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tools that read what servers send.
+//! The tools that read from servers.
 
 use std::fs::File;
 
@@ -11,7 +11,7 @@ use super::{check_peak, nowhere, wait_flat};
 
 const MIB: u64 = 1024;
 
-/// A pipe that nobody reads, as the tool's standard output.
+/// A pipe that is not read, as the tool's standard output.
 pub(super) fn stuck(tool: Tool) -> (std::io::PipeReader, Running) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let tool = tool.stdout_file(File::from(std::os::fd::OwnedFd::from(writer)));
@@ -30,7 +30,7 @@ fn ws_source_holds_its_backlog() {
     check_peak(wait_flat(&running, 32 * MIB), 32 * MIB, 32 * MIB);
 }
 
-/// An unfinished message of that number of frames of 60,000 bytes.
+/// Returns an unfinished message of this number of frames of 60,000 bytes.
 fn endless(count: usize) -> Vec<u8> {
     let mut bytes = frame(0x02, &[b'x'; 60_000]);
     bytes.extend(frame(0x00, &[b'x'; 60_000]).repeat(count - 1));
@@ -60,7 +60,7 @@ fn events(text: impl AsRef<[u8]>) -> Turn {
     Turn::once([head.as_bytes(), text.as_ref()].concat()).open()
 }
 
-/// An event of one line.
+/// Returns an event of one line.
 fn event(payload: usize) -> String {
     let payload = data_encoding::BASE64.encode(&vec![b'x'; payload]);
     let log = format!(r#"{{"payload":"{payload}","type":"OUT"}}"#);
@@ -68,7 +68,7 @@ fn event(payload: usize) -> String {
     format!("data: {{\"batch\":[{envelope}]}}\n\n")
 }
 
-/// Messages without an end, and what is between messages without one.
+/// Endless messages, and endless data between messages.
 #[test]
 fn cf_tail_holds_one_message() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-protobuf; boundary=B\r\n\r\n";
@@ -90,7 +90,7 @@ fn cf_tail_holds_one_message() {
     }
 }
 
-/// The message that it is made of, the message, and what is written of it.
+/// The text, the message made of it, and its output.
 #[test]
 fn cf_tail_holds_no_more_of_one_that_ends() {
     let server = Playback::new(vec![events(event(20_000_000)).open()]);
