@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Datagrams: what the system has no room for, how fast they go out, messages without frames.
+//! Datagrams: a full receive buffer, the speed of sending, messages without frames.
 
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ fn end(listener: Peer) -> Outcome {
     listener.into_running().end_by(Signal::SIGTERM)
 }
 
-/// The number in front of a word of the statistics.
+/// Returns the number before a word of the statistics.
 fn count(statistics: &str, word: &str) -> u64 {
     let (before, _) = statistics.split_once(word).expect("the word");
     before.rsplit(' ').next().unwrap().parse().expect("a number")
@@ -60,7 +60,7 @@ fn as_much_as_the_system_allows_is_the_default() {
     let args = ["udp://127.0.0.1:0", "-opayload"];
     let listener = Peer::new("heka-listen", args);
     listener.signal(Signal::SIGSTOP);
-    // A small datagram takes less than 1024 bytes, the system's own part included.
+    // A small datagram takes less than 1024 bytes, including the system's overhead.
     let fit = u32::try_from(most / 1024).expect("a number").min(150);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     for number in 0..fit {
@@ -70,7 +70,7 @@ fn as_much_as_the_system_allows_is_the_default() {
     let all: String = (0..fit).map(|number| format!("{number}\n")).collect();
     listener.wait_stdout_is(all);
     assert_eq!(end(listener).err(), "");
-    // Root may have more than that; others are told that they do not.
+    // Root may exceed the limit; others get a warning.
     let too_much = Peer::new("heka-listen", ["udp://127.0.0.1:0", "--receive-buffer=1G"]);
     let said = end(too_much).err();
     let is_told = said.contains("net.core.rmem_max");
@@ -92,9 +92,9 @@ fn a_sender_keeps_to_its_rate() {
         came += buffer[..len].iter().filter(|byte| **byte == b'\n').count();
     }
     sender.finish().succeeds();
-    // Two of them may go out at once.
+    // Two of them may be sent at once.
     assert!(start.elapsed() >= Duration::from_millis(485), "{:?}", start.elapsed());
-    // Streams too, also where a connection breaks records off.
+    // The same for streams, also where a connection breaks within a record.
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     let start = Instant::now();
     let tool = Tool::new("heka-send").args(["--ack=peer", "--rate=1000", "--reconnect-after=300"]);
@@ -103,7 +103,7 @@ fn a_sender_keeps_to_its_rate() {
     listener.wait_stdout_is(lines(1000));
 }
 
-/// As hekad's UdpOutput sends them unless told otherwise.
+/// As hekad's UdpOutput sends them by default.
 #[test]
 fn each_datagram_is_a_message_without_a_frame() {
     let folder = scratch();
@@ -119,7 +119,7 @@ fn each_datagram_is_a_message_without_a_frame() {
         let end = listener.into_running().finish();
         end.succeeds().stdout_is("one\ntwo\nthree\none\ntwo\nthree\n").stderr_is("");
     }
-    // What they are is seen on the wire: no frame, one message each.
+    // The wire shows what they are: one message each, without a frame.
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     socket.set_read_timeout(Some(ceiling())).expect("it");
     let address = format!("udp://{}", socket.local_addr().expect("an address"));

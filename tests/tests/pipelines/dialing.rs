@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connections that are not what they seem: to oneself, to TLS without it, without TLS to it.
+//! Connections that are not what they seem: to oneself, with TLS to a plain port, without TLS to a
+//! TLS port.
 
 use std::fs::Permissions;
 use std::io::Write as _;
@@ -8,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use heka_tests::{Peer, Signal, Tool, certificates, free_port, sh};
 
-/// Certificates of CAs that are servers' own: one that is valid, one that was.
+/// Certificates that are CAs' and servers' at the same time: a valid one, and an expired one.
 const SELF_SIGNED: &str = r#"set -e
 printf 'basicConstraints=critical,CA:TRUE\nsubjectAltName=IP:127.0.0.1\n' >own.ext
 for name in own old; do
@@ -28,7 +29,7 @@ fn nobody_is_connected_to_himself() {
     let udp = format!("udp://{own}");
     let sent = Tool::new("heka-send").args(["--retry=0", "-s", &own, &udp]).stdin("1\n").run();
     sent.exits(3).stderr_has("connected to itself");
-    // The port is free for whoever should listen there.
+    // The port is free for a listener.
     let listener = Peer::new("heka-listen", [own.as_str(), "-opayload"]);
     Tool::new("heka-send").arg(&own).stdin("4\n").run().succeeds();
     listener.wait_stdout_is("4\n");
@@ -56,7 +57,7 @@ fn plaintext_to_a_tls_port_is_recognised() {
     end.killed_by(Signal::SIGTERM).stdout_is("");
 }
 
-/// What is asked in HTTP is answered by an alert.
+/// An HTTP request is answered by an alert.
 #[test]
 fn questions_to_a_tls_port_are_answered_in_words() {
     let Some(folder) = certificates() else { return };
@@ -91,7 +92,7 @@ fn a_client_hello_is_no_message() {
         // A message may contain the first byte of a TLS record, in its UUID.
         assert!(!end.stdout.windows(3).any(|bytes| bytes == b"\x16\x03\x01"), "{end}");
     }
-    // Where any bytes are wanted, these are.
+    // Where arbitrary bytes are expected, these are accepted.
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-oraw", "-iraw", "-n1"]);
     let hello = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00";
     TcpStream::connect(&listener.addr).unwrap().write_all(hello).unwrap();
@@ -114,7 +115,7 @@ fn a_pinned_certificate_may_be_one_of_a_ca() {
     };
     let listener = listen("own", &["--ack"]);
     send(&listener, &["--ca-file=own.pem"]).succeeds();
-    // It is not trusted for what it signs by name only, nor is its name nothing.
+    // It is not trusted for names that it signs, and its own name must match.
     let named = ["--ca-file=own.pem", "--server-name=other.example"];
     send(&listener, &named).exits(3).stderr_has("not for other.example");
     send(&listener, &["--ca-file=ca.pem"]).exits(3).stderr_has("not a host's");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Tools that never end by themselves end in order when they are asked to.
+//! Tools that never end by themselves end in order on request.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use heka_tests::{Peer, Signal, Tool, free_port, scratch, sh};
 
 #[test]
 fn heka_tail_ends_at_once_when_its_reader_does() {
-    // No further line comes: it must see that head is gone by itself.
+    // No further line arrives: the tool must notice by itself that head has exited.
     let line = "printf 'one\\ntwo\\n' >log; (heka-tail -o payload log; echo $? >status) | head -n 1; cat status";
     sh(line).run().succeeds().stdout_is("one\n141\n").stderr_is("");
 }

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Heka's own programs take no message of more than 64 KiB, headers included: none is made of text.
+//! Heka's programs accept messages of at most 64 KiB including headers: the tools make none that is
+//! longer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use heka_tests::{Outcome, Peer, Signal, Tool, accept, require, sh};
 
-/// The most that Heka accepts.
+/// Heka's limit.
 const LIMIT: &str = "--max-record=65536";
 
-/// Lines about the limit, one with characters that a cut could hit, none of them short of it.
+/// Lines of about this length, one with characters that a cut could split, none much shorter.
 fn lines() -> String {
     let lengths = [65_300, 65_400, 65_535, 65_536, 65_537, 131_072, 200_000];
     let ascii = lengths.map(|len| "x".repeat(len) + "\n").concat();
     format!("short\n{ascii}{}\nend\n", "\u{20ac}".repeat(50_000))
 }
 
-/// The payloads, read as strictly as Heka reads.
+/// Returns the payloads, read as strictly as Heka does.
 fn read(frames: &[u8]) -> String {
     let tool = Tool::new("heka-decode").args([LIMIT, "--newlines=never"]);
     let read = tool.stdin(frames).run();
@@ -24,7 +25,7 @@ fn read(frames: &[u8]) -> String {
     read.out()
 }
 
-/// What heka-send sends.
+/// Returns what heka-send sends.
 fn wire(args: &[&str], input: &[u8]) -> (Outcome, Vec<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -39,7 +40,7 @@ fn heka_takes_what_heka_send_makes_of_text() {
     let (sent, bytes) = wire(&[], lines().as_bytes());
     sent.succeeds().stderr_has("split");
     assert_eq!(read(&bytes), lines().replace('\n', ""));
-    // Longer ones are made if the receiver is known to take them, and payloads are none.
+    // Longer ones are made if the receiver is known to accept them, and payloads are not limited.
     let (sent, bytes) = wire(&["--message-limit=4M"], lines().as_bytes());
     sent.succeeds().stderr_is("");
     let whole = Tool::new("heka-decode").stdin(bytes).run();
@@ -88,7 +89,7 @@ fn heka_takes_what_heka_listen_makes_of_text() {
     }
 }
 
-/// The same while frames still come.
+/// The same while frames still arrive.
 fn read_loosely(frames: &[u8]) -> String {
     let tool = Tool::new("heka-decode").args([LIMIT, "--newlines=never"]);
     tool.stdin(frames).run().out()
@@ -103,7 +104,7 @@ fn other_forms_keep_long_lines_whole() {
     sender.write_all(line.as_bytes()).expect("it takes that");
     listener.into_running().finish().succeeds().stdout_is(line);
     if require("python3") {
-        // A datagram of the greatest length and its headers are more than the limit.
+        // A datagram of maximum length and its headers exceed the limit.
         let listener = Peer::new("heka-listen", ["udp://127.0.0.1:0", "-oheka", "-n2"]);
         let send = format!(
             "python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \

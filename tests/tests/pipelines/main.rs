@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Several tools in one pipeline, on one machine and between two.
+//! Several tools in one pipeline, on one machine and on two.
 
 mod datagrams;
 mod dialing;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use heka_tests::{Peer, Tool, eventually, sh};
 
-/// A folder with a log, a receiver, and what is not committed yet.
+/// A folder with a log and a receiver, and the uncommitted rest.
 struct Line {
     folder: heka_tests::TempDir,
     peer: Peer,
@@ -19,7 +19,7 @@ impl Line {
         Self { folder, peer: Peer::new("heka-listen", ["127.0.0.1:0", "-o", "payload"]) }
     }
 
-    /// `heka-tail app.log | STAGES | heka-send`, from the position committed last.
+    /// Runs `heka-tail app.log | STAGES | heka-send`, from the last committed position.
     fn run(&self, stages: &str) -> heka_tests::Outcome {
         self.run_from("heka-tail --no-follow --resume pos app.log", stages)
     }
@@ -29,14 +29,15 @@ impl Line {
         sh(&line).dir(self.folder.path()).run()
     }
 
-    /// What the next run would read of `file`.
+    /// Returns what the next run would read of `file`.
     fn unread(&self, file: &str) -> String {
         let tail = Tool::new("heka-tail").dir(self.folder.path());
         let tail = tail.args(["-q", "--no-follow", "-o", "payload", "--resume", "pos", file]).run();
         tail.succeeds().out()
     }
 
-    /// Runs the stages; the lines (a character each) that are delivered by then, and what is not read for it.
+    /// Runs the stages; expects these lines (a character each) to be delivered, and the rest to be
+    /// unread.
     #[track_caller]
     fn delivers(&self, stages: &str, delivered: &str, unread: &str) {
         self.run(stages).succeeds().stderr_is("");
@@ -59,7 +60,7 @@ fn json_takes_positions_through_a_program_that_knows_nothing_of_them() {
     Line::new(LINES).delivers(drop, "1235", "");
     let filter = "heka-decode -m 'Payload =~ /^2/' -j | jq -c '.Pid = 7' | heka-encode -i json";
     Line::new(LINES).delivers(filter, "2", "");
-    // Json all the way, without a program between.
+    // JSON all the way, without a program between.
     let direct = "heka-encode -i heka -o json | heka-encode -i json | heka-decode -o heka";
     Line::new(LINES).delivers(direct, "12345", "");
 }
@@ -75,7 +76,7 @@ fn what_a_filter_drops_need_not_be_read_again() {
     ] {
         Line::new(LINES).delivers(&format!("heka-decode -o heka {filter}"), delivered, "");
     }
-    // Several filters, and a stage that frames anew.
+    // Several filters, and a stage that writes new frames.
     let stages = "heka-decode -o heka -m 'Payload !~ /^1/' | heka-encode -i heka \
                   | heka-decode -o heka -m 'Payload < \"3\"' | heka-encode -i heka";
     Line::new(LINES).delivers(stages, "2", "");
@@ -97,7 +98,7 @@ fn the_first_messages_are_passed_on_and_the_others_stay_unread() {
     line.delivers(filter, "2345", "");
 }
 
-/// Longer ones than a header holds, behind a message and on their own.
+/// Positions longer than a header holds, after a message and alone.
 #[test]
 fn the_longest_positions_pass_every_stage() {
     let peer = Peer::new("heka-listen", ["127.0.0.1:0", "-o", "payload"]);
@@ -175,7 +176,7 @@ fn messages_without_positions_are_told_of_by_who_would_store_them() {
     let text = "heka-send: pos: messages carry no positions (5 messages): nothing stored\n";
     outcome.exits(1).stderr_is(text);
     line.peer.wait_stdout_is(LINES);
-    // Nothing came, so nothing is missing.
+    // Nothing arrived, so nothing is missing.
     line.run_from("true", "cat").succeeds().stderr_is("");
 }
 

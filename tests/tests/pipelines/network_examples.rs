@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The examples of heka-send's and heka-listen's pages and of their sections in the README, run as
-//! they stand there but for addresses and the folders of the system.
+//! The examples of the pages of heka-send and heka-listen and of their sections in the README, run
+//! as written except for addresses and the folders of the system.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use heka_tests::{
     Peer, Running, Signal, TempDir, Tool, certificates, eventually, free_port, require, scratch, sh,
 };
 
-/// The only command of these that has `part` in it, without its comment.
+/// Returns the only one of these commands that contains `part`, without its comment.
 #[track_caller]
 fn command(commands: &[String], part: &str) -> String {
     let found: Vec<_> = commands.iter().filter(|command| command.contains(part)).collect();
@@ -27,7 +27,7 @@ fn logs() -> TempDir {
     folder
 }
 
-/// Runs a command that sends; `from` in it stands for the receiver's address.
+/// Runs a command that sends; `from` in it is replaced by the receiver's address.
 fn sends(folder: &TempDir, command: &str, from: &str, expected: &str) -> Running {
     assert!(command.contains(from), "{from} in {command}");
     let listener = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
@@ -113,7 +113,7 @@ fn a_feed_is_queued() {
         let line = line.replace("wss://feed/ticks", &feed.url("/ticks"));
         let line = line.replace("/var/spool/ticks", "spool");
         let folder = scratch();
-        // The one that is named second takes over where the first is absent.
+        // The second address takes over where the first is absent.
         let closed = format!("127.0.0.1:{}", free_port());
         if line.contains("standby:5565") {
             let line = line.replace("aggregator:5565", &closed);
@@ -125,8 +125,8 @@ fn a_feed_is_queued() {
     }
 }
 
-/// Starts a command that listens. Where it names all interfaces on `port`, it gets loopback's and
-/// another one.
+/// Starts a command that listens. Addresses of all interfaces on `port` are replaced by loopback
+/// and another port.
 fn listens(folder: &TempDir, command: &str, port: &str) -> (Running, String) {
     let own = free_port();
     let line = command.replace(&format!("127.0.0.1:{port}"), &format!(":{port}"));

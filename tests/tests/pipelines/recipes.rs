@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Recipes of heka-recipes(7) with the programs that they are for, run as they stand there but for
-//! addresses and the folders of the system. `cases/man/heka-recipes` runs all of them with stand-ins.
+//! Recipes of heka-recipes(7) with the real programs, run as written except for addresses and the
+//! folders of the system. `cases/man/heka-recipes` runs all of them with stand-ins.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,13 @@ use heka_tests::{
     system_path, vector,
 };
 
-/// What receives messages: shows `fields` of them, and acknowledges them.
+/// A receiver that prints `fields` of messages and acknowledges them.
 fn aggregator(fields: &str) -> Peer {
     let form = ["-o", "short", "--time", "none", "--fields", fields];
     Peer::with("heka-listen", ["127.0.0.1:0", "--ack"].into_iter().chain(form), |tool| tool)
 }
 
-/// Waits until each of these is in what was printed.
+/// Waits until each of these was printed.
 fn shows(running: &Running, parts: &[&str]) -> String {
     let out = running.wait_stdout(&format!("{parts:?}"), |out| {
         let out = String::from_utf8_lossy(out);
@@ -26,7 +26,7 @@ fn shows(running: &Running, parts: &[&str]) -> String {
     String::from_utf8(out).expect("text")
 }
 
-/// Starts a recipe, its listener on free ports of its own; also these, for UDP and TCP.
+/// Starts a recipe with its listener on free ports, and these additional ones for UDP and TCP.
 fn syslog_daemon(recipe: &str, aggregator: Option<&Peer>) -> (Running, u16, u16) {
     let (udp, tcp) = (free_port(), free_port());
     let mut line = recipe
@@ -79,7 +79,7 @@ fn what_logger_sends() {
         let text = format!("by {flags}");
         let line =
             format!("logger -n 127.0.0.1 -P {port} {flags} -t shop -p user.err --rfc5424 '{text}'");
-        // It says nothing of datagrams to nobody.
+        // Datagrams without a receiver are not reported.
         eventually(&text, || {
             sh(&line).run();
             String::from_utf8_lossy(&daemon.stdout()).contains(&text).then_some(())
@@ -179,7 +179,7 @@ impl Journal {
     }
 }
 
-/// Waits for `count` messages, `text` among the payloads.
+/// Waits for `count` messages, with `text` among the payloads.
 fn has(aggregator: &Running, count: usize, text: &str) {
     aggregator.wait_stdout(&format!("{count} messages"), |out| {
         let out = String::from_utf8_lossy(out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The examples of relays, on heka-listen's page and in the README, run as they stand there but for
+//! The examples of relays on heka-listen's page and in the README, run as written except for
 //! addresses.
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::fs;
 use heka_tests::page::{example, readme_examples};
 use heka_tests::{Peer, TempDir, Tool, eventually, free_port, scratch, sh};
 
-/// The command of the README that has `part` in it, without its comment.
+/// Returns the command of the README that contains `part`, without its comment.
 fn readme(part: &str) -> String {
     let mut found = readme_examples("### Pass messages on");
     assert_eq!(found.len(), 4, "{found:#?}");
@@ -16,7 +16,8 @@ fn readme(part: &str) -> String {
     found.remove(0).split(" #").next().unwrap_or_default().to_owned()
 }
 
-/// Messages go in on a port of this machine, through these commands, and on to another listener.
+/// Messages arrive on a port of this machine, pass through these commands, and go to another
+/// listener.
 fn passes_on(folder: &TempDir, commands: &[String], lines: &str) {
     let next = Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]);
     let here = format!("127.0.0.1:{}", free_port());

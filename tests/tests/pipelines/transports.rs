@@ -21,7 +21,7 @@ fn script(folder: &TempDir, name: &str, text: &str) {
 
 fn is_running(pid: &str) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // A zombie that somebody else has to reap is not ours.
+    // A zombie that another process must reap is not ours.
     !state.is_empty() && !state.contains(") Z ")
 }
 
@@ -40,7 +40,7 @@ fn a_command_acknowledges_what_it_has_stored() {
 #[test]
 fn a_command_that_dies_is_started_again_and_nothing_is_lost() {
     let folder = scratch();
-    // It dies after a while, three times, and has not acknowledged all that it has read.
+    // It dies after a while, three times, and has not acknowledged everything it has read.
     let dies = "exec:n=$(cat n); echo $((n + 1)) > n; [ $n -lt 3 ] || exec heka-listen --ack --stdio \
                 --write out.heka; head -c 100000 | heka-listen --ack --stdio --write out.heka";
     fs::write(folder.path().join("n"), "0\n").unwrap();
@@ -68,7 +68,7 @@ fn the_status_of_a_command_is_the_cause() {
     }
     let sent = Tool::new("heka-send").args(["--retry", "0", "exec:kill -KILL $$"]).stdin("one\n");
     sent.run().exits(3).stderr_has("exec:kill -KILL $$: killed by SIGKILL");
-    // A command that cannot be started is no address that answers.
+    // A command that cannot be started is not an address that answers.
     let sent = Tool::new("heka-send").args(["--retry", "0", "exec:./none"]).stdin("one\n").run();
     sent.exits(3).stderr_has("exec:./none: exit status 127");
 }
@@ -89,7 +89,7 @@ fn a_command_that_acknowledges_nothing_is_done_when_it_has_exited() {
         sent.arg(command).dir(folder.path()).stdin(input).run()
     };
     let got = || fs::read_to_string(folder.path().join("out")).unwrap();
-    // It works on, though nothing of the connection is left.
+    // It continues to work, although nothing of the connection is left.
     let slow = "exec:cat > out; exec <&- >&-; sleep 1; echo done >> out";
     send(&[], slow, "one\n").succeeds().stderr_is("");
     assert_eq!(got(), "one\ndone\n");
@@ -100,7 +100,7 @@ fn a_command_that_acknowledges_nothing_is_done_when_it_has_exited() {
         let sent = send(&[ack, "--linger=10ms"], "exec:cat > out; exec sleep 1000", "one\n");
         sent.exits(3).stderr_has("still running after 10 ms, 1 message in doubt");
     }
-    // What it leaves behind is not waited for.
+    // Its background processes are not awaited.
     let daemon = "exec:cat > out; sleep 1000 2> log & echo $! > pid";
     send(&[], daemon, "one\n").succeeds().stderr_is("");
     sh("kill $(cat pid)").dir(folder.path()).run().succeeds();
@@ -109,7 +109,7 @@ fn a_command_that_acknowledges_nothing_is_done_when_it_has_exited() {
     send(&["--reconnect-after=2"], each, "1\n2\n3\n").succeeds().stderr_is("");
     let all = fs::read_to_string(folder.path().join("all")).unwrap();
     assert_eq!(all, "1\n2\nend\n3\nend\n");
-    // What a command acknowledges is delivered, but its failure is not silent.
+    // Records acknowledged by a command are delivered, but its failure is not silent.
     let listener = "exec:heka-listen --ack --stdio --write out.heka; exit 5";
     let sent = Tool::new("heka-send").arg(listener).dir(folder.path()).stdin("one\n").run();
     sent.exits(3).stderr_has("exit status 5");

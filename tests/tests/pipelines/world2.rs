@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The main job, end to end: a file followed here, its lines in a file there.
+//! The main task, end to end: a file is followed here, and its lines are written to a file there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
