@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! unix-sock and heka-send before a server that lets nobody in: its backlog is full.
+//! unix-sock and heka-send before a server that accepts no connection: its backlog is full.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use heka_tests::{Running, Signal, TempDir, Tool, eventually, scratch};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// A server that does not accept, and those who wait for it.
+/// A server that does not accept, and the clients that wait for it.
 struct Full {
     path: PathBuf,
     listener: Socket,
@@ -34,7 +34,7 @@ fn full() -> Full {
     }
 }
 
-/// Starts a tool and waits until it looks after its signals, as it does before it connects.
+/// Starts a tool and waits until it handles its signals, which is before it connects.
 fn start(tool: Tool) -> Running {
     let running = tool.stdin_open().spawn();
     eventually("it handles signals", || {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The examples of unix-sock(1), run as they stand in the page but for the names of places.
+//! The examples of unix-sock(1), run as written except for paths.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use heka_tests::{Peer, Running, Tool, eventually, require, scratch, sh, vector};
 
 const PAGE: &str = "unix-sock.1";
 
-/// The example with `part` in it, with its socket at `s` in the working folder.
+/// Returns the example that contains `part`, with its socket at `s` in the working folder.
 fn local(part: &str) -> String {
     ["/tmp/s", "/run/haproxy/admin.sock", "/run/app.sock", "/dev/log"]
         .iter()
@@ -38,12 +38,12 @@ fn each_has_its_test() {
     }
 }
 
-/// The seed's two flows, byte-equal to what tremor writes.
+/// The two flows of the original, byte-equal to what tremor writes.
 #[test]
 fn a_log_with_echo_and_a_client_until_exit() {
     let folder = scratch();
     std::fs::copy(vector("unix/in.json"), folder.path().join("in.json")).unwrap();
-    // How long a busy machine takes to start the server is not the question here.
+    // The time that a busy machine takes to start the server does not matter here.
     let text = local("server_out.log").replace("--retry 3", "-q --retry 30");
     sh(&format!("{text}\nkill $!")).dir(folder.path()).run().succeeds().stderr_is("");
     for (made, expected) in

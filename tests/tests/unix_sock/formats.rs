@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What neighbours speak: little-endian lengths, docker's attach stream, journald's export format,
-//! GELF in chunks, several records in a datagram, compressed records.
+//! Formats of other programs: little-endian lengths, docker's attach stream, journald's export
+//! format, GELF in chunks, several records in a datagram, compressed records.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use heka_tests::{Peer, require};
 use crate::interop::place;
 use crate::sockets::serve;
 
-/// What a server prints of `stream`, of which two peers send it at once and byte by byte.
+/// Returns what a server prints of `stream`, which two peers send at once and byte by byte.
 fn printed(args: &[&str], stream: &[u8], lines: usize) -> String {
     let server = serve(args, |tool| tool);
     connect(&server.path).write_all(stream).unwrap();
@@ -42,7 +42,8 @@ fn lengths_may_be_little_endian() {
     }
 }
 
-/// The stream of `docker attach`, or of `GET /containers/ID/logs`, of a container without a terminal.
+/// The stream of `docker attach`, or of `GET /containers/ID/logs`, of a container without a
+/// terminal.
 #[test]
 fn docker_streams_are_read_and_written() {
     let stream = b"\x01\0\0\0\0\0\0\x04out\n\x02\0\0\0\0\0\0\x03err\x01\0\0\0\0\0\0\x01\n";
@@ -56,7 +57,7 @@ fn docker_streams_are_read_and_written() {
     server.peer.wait_stderr("offset 0: expected the header of a docker stream; connection closed");
 }
 
-/// What `journalctl -o export` writes: a field may hold what else would end its entry.
+/// The output of `journalctl -o export`: a field may contain what would otherwise end its entry.
 #[test]
 fn entries_of_the_journal_stay_whole() {
     let entries = b"A=1\nMESSAGE\n\x05\0\0\0\0\0\0\0x\n\ny=\nB=2\n\nC=3\n\n";
@@ -77,7 +78,7 @@ fn lines(server: &Peer, count: usize) -> Vec<usize> {
     String::from_utf8(out).unwrap().lines().map(str::len).collect()
 }
 
-/// As Graylog's senders do it: compressed, in chunks of any size, which come in any order.
+/// As Graylog's senders do it: compressed, in chunks of any size, in any order.
 #[test]
 fn gelf_is_put_together() {
     if !require("python3") {
@@ -100,7 +101,7 @@ s.send(b\"\\x1e\\x0f55555555\\x05\\x02wrong\")";
     place.line(&format!("python3 -c '{script}'")).run().succeeds();
     assert_eq!(lines(&server, 4), [2, 100, 5000, 6000]);
     server.wait_stderr("peer 0: GELF chunk with a wrong number");
-    // What is too long for a datagram of Graylog's is sent in chunks.
+    // A message too long for a datagram of Graylog's is sent in chunks.
     let client = ["--type", "dgram", "--framing", "gelf"];
     place.client(&client, [&[b'y'; 20_000][..], b"\n{}\n"].concat()).succeeds();
     assert_eq!(lines(&server, 6)[4..], [20_000, 2]);
@@ -144,7 +145,7 @@ fn each_record_may_be_compressed() {
         let args = ["--framing", "len32", "--compress", method];
         place.client(&args, "one\n\ntwo\n").succeeds().stdout_is("one\n\ntwo\n");
     }
-    // What unpacks to too much, and what is damaged, is told.
+    // Records that unpack to too much, or are damaged, are reported.
     drop(server);
     let server = place.serve(&["--framing", "len32", "--compress", "gzip", "--max-record", "9K"]);
     let args = ["--framing", "len32", "--compress", "gzip"];

@@ -19,8 +19,8 @@
 //! | abstract names, our server | x | x | | `abstract_names_of_others` |
 //! | abstract names, their server | x | x | | `abstract_names_served_by_others` |
 //!
-//! What is empty the other program does not have; datagrams are in `datagrams.rs`. (nc without `-N`
-//! and ncat with `-c` end with us.)
+//! Empty cells: the other program does not support it. Datagrams are in `datagrams.rs`. (nc without
+//! `-N` and ncat with `-c` end with us.)
 
 use std::path::PathBuf;
 
@@ -50,19 +50,19 @@ impl Place {
         Peer::new("unix-sock", args)
     }
 
-    /// A shell line of others, with `$S` the socket.
+    /// A shell line for another program, with `$S` as the socket.
     pub(crate) fn line(&self, line: &str) -> Tool {
         sh(line).env("S", &self.path).dir(self.folder.path())
     }
 
-    /// A server of others, once its socket is there.
+    /// A server of another program, once its socket exists.
     pub(crate) fn others(&self, line: &str) -> Running {
         let running = self.line(line).spawn();
         eventually("it listens", || self.is_served().then_some(()));
         running
     }
 
-    /// Whether the system knows of a socket there that listens, or takes datagrams.
+    /// Whether the system has a socket there that listens, or accepts datagrams.
     pub(crate) fn is_served(&self) -> bool {
         let path = self.path.to_str().unwrap();
         let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
@@ -128,7 +128,7 @@ fn a_file_goes_each_way_through_nc() {
     drop(giver);
 }
 
-/// The end of standard input is told to socat, which ends then.
+/// The end of standard input reaches socat, which then exits.
 #[test]
 fn our_end_ends_a_reading_socat() {
     if !require("socat") {
@@ -170,7 +170,7 @@ fn packets_each_way() {
     }
 }
 
-/// An empty packet is not the end, though the system tells both in the same way.
+/// An empty packet is not the end, although the system reports both in the same way.
 #[test]
 fn empty_packets_end_nothing() {
     let bare = ["--framing", "none", "--stdio", "lines"];
@@ -179,11 +179,11 @@ fn empty_packets_end_nothing() {
         let server = place.serve(&[&bare[..], &["--type", kind]].concat());
         let input = ["a\n", &"\n".repeat(100), "b\n\n\n"].concat();
         place.client(&[&bare[..], &["--type", kind]].concat(), input.clone()).succeeds();
-        // Those just before the end of a connection cannot be told from it.
+        // Empty packets just before the end of a connection cannot be distinguished from it.
         let kept = if kind == "dgram" { &*input } else { input.trim_end() };
         server.wait_stdout(kept, |out| String::from_utf8_lossy(out).starts_with(kept));
         drop(server);
-        // With a framing they hold no record.
+        // With a framing they contain no record.
         let server = place.serve(&["--type", kind]);
         send_packets(kind, &place.path, &[b"", b"a", b"", b"\n"]);
         server.wait_stdout_is("a\n\n");

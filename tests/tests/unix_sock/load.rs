@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! unix-sock under load: many peers, slow peers, records without end.
+//! unix-sock under load: many peers, slow peers, endless records.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -18,7 +18,7 @@ fn descriptors(server: &Peer) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count()
 }
 
-/// Peak of the resident set, in KiB.
+/// Returns the peak resident memory in KiB.
 fn peak(server: &Peer) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -51,7 +51,7 @@ fn a_thousand_peers_at_once_in_64_mib() {
     let (mut server, path, _folder) = serve(&[]);
     let mut peers: Vec<_> = (0..PEERS).map(|_| connect(&path)).collect();
     for (number, peer) in peers.iter_mut().enumerate() {
-        // A whole record, and the beginning of one that stays in memory.
+        // A complete record, and the beginning of one that stays in memory.
         peer.write_all(format!("record of {number}\n{:4000}", "").as_bytes()).unwrap();
     }
     server.wait_stdout("all records", |out| {
@@ -110,7 +110,7 @@ fn a_slow_peer_stalls_nobody_and_memory_stays_bounded() {
     drop(slow);
 }
 
-/// The sum of the numbers in front of a word.
+/// Returns the sum of the numbers before a word.
 fn sum(text: &str, word: &str) -> usize {
     let words: Vec<_> = text.split([' ', '(', ')', ',', '\n']).collect();
     let pairs = words.windows(2).filter(|pair| pair[1] == word);
@@ -189,7 +189,7 @@ fn queue_full_closes_or_blocks_on_request() {
     assert!(all.len() < 50 * block.len());
 }
 
-/// A sender of datagrams that never reads what is sent back to it.
+/// A sender of datagrams that never reads the answers.
 #[test]
 fn echoes_that_nobody_reads_are_bounded() {
     for (action, text) in [
@@ -202,13 +202,13 @@ fn echoes_that_nobody_reads_are_bounded() {
         let deaf = UnixDatagram::bind(folder.path().join("deaf")).unwrap();
         deaf.connect(&path).unwrap();
         deaf.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-        // Blocking, it is held up at some point; else it never is.
+        // If it blocks, it is stopped at some point; otherwise it never is.
         let sent = (0..3000).take_while(|_| deaf.send(&[b'x'; 20_000]).is_ok()).count();
         assert_eq!(sent < 3000, action == "block", "{action}: {sent} sent");
         server.wait_stderr(text);
         let peak = peak(&server);
         assert!(peak <= 32 * 1024, "{action}: {peak} KiB");
-        // Others are served, once it reads or is gone.
+        // Others are served once it reads or is gone.
         drop(deaf);
         let polite = UnixDatagram::bind(folder.path().join("polite")).unwrap();
         polite.set_read_timeout(Some(heka_tests::ceiling())).unwrap();
@@ -231,7 +231,7 @@ fn empty_echoes_that_nobody_reads_are_bounded() {
     server.wait_stderr("peer 0: reads too slowly");
 }
 
-/// While standard output takes nothing, who has something for it is not idle.
+/// While standard output is blocked, a peer with data for it is not idle.
 #[test]
 fn a_peer_that_waits_for_stdout_is_not_idle() {
     const IDLE: Duration = Duration::from_millis(500);
@@ -244,7 +244,7 @@ fn a_peer_that_waits_for_stdout_is_not_idle() {
     let mut peer = connect(&path);
     let copy = block.clone();
     let writer = std::thread::spawn(move || peer.write_all(&copy));
-    // As long as nobody reads, several times the limit passes.
+    // While nobody reads, several times the limit passes.
     let (_silent, never) = std::sync::mpsc::channel::<()>();
     never.recv_timeout(3 * IDLE).unwrap_err();
     let mut all = Vec::new();
@@ -278,7 +278,7 @@ fn a_sender_that_waits_for_stdout_is_not_forgotten() {
     let mut all = vec![0; 80 * (2 + 60_000 + 1)];
     pipe.read_exact(&mut all).unwrap();
     assert!(all.split(|byte| *byte == b'\n').all(|line| line.is_empty() || line[..2] == *b"0\t"));
-    // Then it is quiet for too long.
+    // Then it is silent for too long.
     let sender = writer.join().unwrap();
     let mut text = [0; 4];
     eventually("it is forgotten", || {
@@ -290,7 +290,7 @@ fn a_sender_that_waits_for_stdout_is_not_forgotten() {
     drop(server);
 }
 
-/// Standard output is not read: the peers wait, and nothing is lost or piled up.
+/// Standard output is not read: the peers wait, and nothing is lost or accumulates.
 #[test]
 fn a_slow_reader_of_stdout_makes_the_peers_wait() {
     let folder = scratch();
@@ -309,7 +309,7 @@ fn a_slow_reader_of_stdout_makes_the_peers_wait() {
             peer.write_all(&copy).unwrap();
         }
     });
-    // The other one fills what the kernel keeps for it, and is then held up too.
+    // The other one fills its kernel buffer, and then has to wait too.
     let mut sent = 0;
     while let Ok(len) = other.write(&block[sent % 100..]) {
         sent += len;
@@ -353,8 +353,8 @@ fn a_record_without_end_costs_its_sender_alone() {
     assert!(peak <= 32 * 1024, "{peak} KiB");
 }
 
-/// What has begun and is not finished is bounded, however many peers there are, and who finishes is
-/// served.
+/// The memory for unfinished records is limited, however many peers there are, and a peer that
+/// finishes its record is served.
 #[test]
 fn unfinished_records_of_all_peers_are_bounded() {
     let args = ["--max-memory", "1M", "--max-record", "1M"];
@@ -365,12 +365,12 @@ fn unfinished_records_of_all_peers_are_bounded() {
         .iter_mut()
         .map(|peer| {
             let (mut peer, half) = (peer.try_clone().unwrap(), half.clone());
-            // Who is not read, or is disconnected, cannot write all of it.
+            // A peer that is not read, or is disconnected, cannot write all of it.
             std::thread::spawn(move || drop(std::io::Write::write_all(&mut peer, &half)))
         })
         .collect();
     server.wait_stderr("bytes of unfinished records: some peers wait (--max-memory)");
-    // Short records go on.
+    // Short records continue.
     let mut brief = heka_tests::unix::connect(&path);
     std::io::Write::write_all(&mut brief, b"short\n").unwrap();
     server.wait_stdout("short", |bytes| has(bytes, "short\n"));
@@ -393,7 +393,7 @@ fn a_record_is_finished_in_time_or_its_peer_is_disconnected() {
     let mut whole = heka_tests::unix::connect(&path);
     std::io::Write::write_all(&mut whole, b"whole\n").unwrap();
     let mut slow = heka_tests::unix::connect(&path);
-    // Each byte moves something, and ends nothing.
+    // Each byte counts as activity, but completes no record.
     let mut count = 0;
     while std::io::Write::write_all(&mut slow, b"x").is_ok() {
         heka_tests::rest(std::time::Duration::from_millis(10));
@@ -401,7 +401,7 @@ fn a_record_is_finished_in_time_or_its_peer_is_disconnected() {
         assert!(count < 3000, "{count}");
     }
     server.wait_stderr("record unfinished for 200 ms, closed");
-    // Who has nothing unfinished stays.
+    // A peer without an unfinished record stays.
     std::io::Write::write_all(&mut whole, b"again\n").unwrap();
     server.wait_stdout("again", |bytes| has(bytes, "again\n"));
 }

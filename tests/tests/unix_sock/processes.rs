@@ -25,14 +25,14 @@ fn a_process_per_connection_knows_its_peer() {
     let (pid, path) = (std::process::id(), server.path.display());
     assert!(text.starts_with(&format!("UNIX {pid} ")), "{text}");
     assert!(text.ends_with(&format!(" {path} 0\nHELLO\n")), "{text}");
-    // Ended processes are taken note of: none is left as a zombie.
+    // Exited processes are reaped: none remains as a zombie.
     let children = format!("/proc/{pid}/task/{pid}/children", pid = server.peer.pid());
     eventually("no children", || {
         std::fs::read_to_string(&children).unwrap().is_empty().then_some(())
     });
 }
 
-/// A process cannot be started: that connection is closed, the server goes on.
+/// If a process cannot be started, its connection is closed and the server continues.
 #[test]
 fn a_command_that_fails_ends_its_connection_only() {
     let server = serve(&["--exec", "exit 7"], |tool| tool);
@@ -42,7 +42,7 @@ fn a_command_that_fails_ends_its_connection_only() {
     server.peer.into_running().end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
 
-/// Whatever serves a connection ends with the server, also if it does not want to.
+/// A process that serves a connection ends with the server, even if it resists.
 #[test]
 fn processes_end_with_their_server() {
     for (command, words) in [
@@ -66,7 +66,7 @@ fn processes_end_with_their_server() {
         let rest = peers.each_mut().map(read_all).concat();
         assert_eq!(rest, if command.contains("bye") { "bye\n".repeat(3) } else { String::new() });
         for group in groups {
-            // Whoever takes over what is left has to take note of its end.
+            // The process that adopts the remaining ones must reap them.
             let all_gone = format!("while ps -o pid= -g {group}; do sleep 0.02; done");
             sh(&all_gone).run().succeeds();
         }
@@ -97,7 +97,7 @@ fn an_accepted_connection_is_served() {
         let folder = scratch();
         let running = activate(folder.path(), args);
         let mut peer = connect(&folder.path().join("s"));
-        // Whoever is turned away may be gone already.
+        // A refused client may be gone already.
         let _ = peer.write_all(input.as_bytes());
         let _ = peer.shutdown(Shutdown::Write);
         let answer = answer.replace("PID", &std::process::id().to_string());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which peers a record from standard input goes to.
+//! The peers that a record from standard input goes to.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -9,7 +9,7 @@ use heka_tests::{Signal, sh};
 
 use crate::sockets::{read_all, read_exactly, serve_open};
 
-/// tremor's tests/unix_socket.rs: a reply by metadata, a reply to the origin, nobody else hears.
+/// tremor's tests/unix_socket.rs: a reply by metadata, a reply to the origin; nobody else gets it.
 #[test]
 fn replies_go_where_their_metadata_says() {
     let mut server = serve_open(&["-j", "--to", "origin"]);
@@ -55,7 +55,7 @@ fn a_message_goes_to_the_peer_in_its_field() {
     b.write_all(b"x\n").unwrap();
     server.peer.wait_stdout("a frame", |out| out.len() > 50);
     let frame = server.peer.stdout();
-    // What came from b goes back to b as it is.
+    // Data from b go back to b unchanged.
     server.peer.write(&frame);
     read_exactly(&mut b, "x\n");
     server.peer.close_stdin();
@@ -98,7 +98,7 @@ fn a_record_for_a_peer_that_is_gone_is_reported_and_nothing_else_suffers() {
     server.peer.into_running().end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
 }
 
-/// An answer to several peers: a record that stems from several connections goes to each of them.
+/// An answer to several peers: a record made of several connections' data goes to each of them.
 #[test]
 fn a_record_for_several_peers_goes_to_each_of_them() {
     for (args, record) in [
@@ -139,7 +139,7 @@ fn a_message_goes_to_all_peers_in_its_field() {
     assert_eq!(peers.each_mut().map(read_all), ["", "x\n", "x\n"]);
 }
 
-/// What has come of the next record holds up none that is whole.
+/// The beginning of the next record does not delay a complete one.
 #[test]
 fn a_whole_record_does_not_wait_for_the_next() {
     let mut server = serve_open(&[]);
