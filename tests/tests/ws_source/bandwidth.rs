@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a busy feed costs on the wire, compressed and not: the updates of an order book, small
-//! messages that are much alike.
+//! The bytes of a busy feed on the wire, compressed and not: updates of an order book, which are
+//! small and similar messages.
 
 use std::sync::mpsc;
 
@@ -9,7 +9,7 @@ use heka_tests::ws::{WsServer, agreement, frame};
 use heka_tests::{Random, Tool};
 use serde_json::json;
 
-/// Updates of an order book, as exchanges send them.
+/// Returns updates of an order book, as exchanges send them.
 fn updates(count: u64) -> Vec<String> {
     let mut random = Random::new(1);
     let mut price = 6_400_000;
@@ -38,8 +38,8 @@ fn updates(count: u64) -> Vec<String> {
     (0..count).map(update).collect()
 }
 
-/// Compresses messages one after the other, each with what the ones before it left (RFC 7692
-/// §7.2.1).
+/// Compresses messages one after the other, each with the window that the previous ones left (RFC
+/// 7692 §7.2.1).
 fn compressed(messages: &[String]) -> Vec<Vec<u8>> {
     let mut deflater = Compress::new(Compression::default(), false);
     let mut compress = |message: &String| {
@@ -51,7 +51,7 @@ fn compressed(messages: &[String]) -> Vec<Vec<u8>> {
     messages.iter().map(&mut compress).collect()
 }
 
-/// What the feed costs on the wire, in bytes, read with these flags.
+/// Returns the size of the feed on the wire, in bytes, read with these flags.
 fn cost(args: &[&str]) -> usize {
     let messages = updates(2000);
     let expected: String = messages.iter().map(|message| format!("{message}\n")).collect();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Keys and certificates as OpenSSL and Java make them by default.
+//! Keys and certificates as OpenSSL and Java create them by default.
 
 use heka_tests::{Outcome, Running, TempDir, Tool, require, scratch, sh};
 
-/// A folder with what the script makes in it, and `pass`, the password of its key stores.
+/// Creates a folder with the files of the script, and `pass`, the password of its key stores.
 fn folder(script: &str) -> TempDir {
     let folder = scratch();
     // Line by line: each may take its time.
@@ -13,8 +13,8 @@ fn folder(script: &str) -> TempDir {
     folder
 }
 
-/// `new NAME KEY…` makes NAME.key and NAME.pem, an X.509 v1 certificate; `store NAME ALIAS
-/// OPTION…` adds a pair to a key store; `pack NAME OPTION…` makes a key store of rsa.key.
+/// `new NAME KEY…` creates NAME.key and NAME.pem, an X.509 v1 certificate; `store NAME ALIAS
+/// OPTION…` adds a pair to a key store; `pack NAME OPTION…` creates a key store of rsa.key.
 const NEW: &str = r#"
 new() {
     name=$1; shift
@@ -60,7 +60,7 @@ fn insecure_accepts_any_certificate() {
     for (name, versions) in [
         ("v1", &["-tls1_2", "-tls1_3"][..]),
         ("small", &["-tls1_2", "-tls1_3"]),
-        // With TLS 1.2 the cipher suites ask for a curve that we have.
+        // With TLS 1.2 the cipher suites need a curve that we have.
         ("p521", &["-tls1_3"]),
         ("ed448", &["-tls1_3"]),
     ] {
@@ -116,7 +116,7 @@ fn client_certificates_of_openssl_and_java_are_presented() {
     }
 }
 
-/// The same key in every form that OpenSSL gives it, and the key stores that it makes of one.
+/// The same key in every form that OpenSSL writes, and in its key stores.
 #[test]
 fn keys_are_read_in_every_form() {
     if !require("openssl") {
@@ -146,7 +146,7 @@ fn keys_are_read_in_every_form() {
     }
 }
 
-/// What the library cannot sign with is said by its name.
+/// A key that the library cannot sign with is reported by the name of its kind.
 #[test]
 fn keys_of_other_kinds_are_refused_by_their_names() {
     if !require("openssl") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source beside servers of every kind.
+//! ws-source with servers of every kind.
 
 mod bandwidth;
 mod examples;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source as its users know it: messages, forms, headers, standard input, statuses.
+//! ws-source in use: messages, forms, headers, standard input, statuses.
 //!
-//! What the tests of the Flume source check, and what users of comparable programs have complained
-//! of, one line each with where it is tested (cases: `tests/cases/ws-source`; what has to do with
-//! standard input: `ws_source_input`):
+//! The tests of the Flume source, and complaints of users of comparable programs, one line each
+//! with its test (cases: `tests/cases/ws-source`; standard input: `ws_source_input`):
 //!
 //! | of the Flume source | test |
 //! | --- | --- |
@@ -114,7 +113,7 @@ fn every_message_comes_out_whole_and_in_order() {
     ws(&server.url("/")).run().succeeds().stdout_is(expected).stderr_is("");
 }
 
-/// Around every length at which a header, a read or a buffer changes, over TCP and TLS.
+/// At every length where a header, a read or a buffer changes, over TCP and TLS.
 #[test]
 fn nothing_is_cut_at_any_size() {
     const LENGTHS: [usize; 12] =
@@ -254,7 +253,7 @@ fn without_cookies_there_is_no_header_and_a_token_makes_a_bearer() {
     assert_eq!(header(&request, "Authorization").as_deref(), Some("Bearer abc.def"));
 }
 
-/// A session of its own whose terminal `stdin` is, as a login has; or none.
+/// A session of its own whose terminal is `stdin`, as after a login; or none.
 fn in_a_session(line: &str, pty: Option<&Pty>) -> Tool {
     match pty {
         Some(pty) => sh(&format!("setsid --wait --ctty {line}")).stdin_file(pty.end()),

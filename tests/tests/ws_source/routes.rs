@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The ways to a server: proxies, addresses given by hand.
+//! Routes to a server: proxies, addresses given by hand.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,8 +14,8 @@ fn one_message(_: usize, mut peer: WsPeer) {
     peer.close(1000, "");
 }
 
-/// A proxy that negotiates as told, then joins the client to `port` whatever it asked for. What it
-/// was asked comes through the channel.
+/// A proxy that negotiates as specified, then connects the client to `port`, whatever it requested.
+/// The channel gets the requests.
 fn proxy(
     port: u16,
     negotiate: impl Fn(&mut TcpStream) -> Option<String> + Send + 'static,
@@ -59,7 +59,7 @@ fn http(client: &mut TcpStream) -> Option<String> {
     None
 }
 
-/// RFC 1928 and 1929: wants the name `me` and the password `pw`.
+/// RFC 1928 and 1929: requires the name `me` and the password `pw`.
 fn socks(client: &mut TcpStream) -> Option<String> {
     let take = |len: u8| {
         let mut bytes = vec![0; usize::from(len)];
@@ -161,7 +161,7 @@ fn a_proxy_that_cannot_be_used_matters_only_where_it_would_be() {
         .run()
         .exits(2)
         .stderr_has("ALL_PROXY: unknown proxy scheme 'socks' (http, socks5, socks5h)");
-    // To a CGI program it is a header of its caller's.
+    // For a CGI program it is a header of its caller's.
     let resolve = ["--resolve", &format!("feed.test:{}:127.0.0.1", server.port)];
     ws(&format!("ws://feed.test:{}/", server.port))
         .args(resolve)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source beside servers of others: nginx, with the reasons that it gives and what passes through
-//! it, and Python's websockets.
+//! ws-source with other servers: nginx, with its close reasons and what it forwards, and Python's
+//! websockets.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use heka_tests::{
     Outcome, Running, TempDir, Tool, eventually, free_port, require, scratch, sh, skip,
 };
 
-/// What nginx is told but for its servers.
+/// The configuration of nginx except for its servers.
 const CONF: &str = "daemon off; pid nginx.pid; error_log stderr; worker_processes 1;
 events { worker_connections 64; }
 http {
@@ -23,7 +23,7 @@ struct Nginx {
     _running: Running,
 }
 
-/// Serves these, on whose ports somebody answers at last.
+/// Starts nginx with these servers, and waits until their ports answer.
 fn nginx(servers: &str, ports: &[u16]) -> Nginx {
     let folder = scratch();
     let key = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 2 \
@@ -100,7 +100,7 @@ fn messages_and_the_close_pass_through_nginx() {
     outcome.exits(3).stdout_is("through\n").stderr_has("closed with 4001: had enough\n");
 }
 
-/// Compressed, echoed and closed as it does by default.
+/// Compressed, echoed and closed with default settings.
 #[test]
 fn a_server_of_websockets_is_echoed() {
     let python = "/usr/bin/python3";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source over TLS: whom it believes, who it says it is, key stores, proxies on the way.
+//! ws-source over TLS: trust, identity, key stores, proxies on the way.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -13,7 +13,7 @@ fn one_message(_: usize, mut peer: WsPeer) {
     peer.close(1000, "");
 }
 
-/// A folder with the password of all key stores, and of none.
+/// Creates a folder with the right password of the key stores, and a wrong one.
 fn passwords() -> TempDir {
     let dir = scratch();
     for (name, password) in [("pw", "changeit\n"), ("wrong", "guess\n")] {
@@ -98,7 +98,7 @@ fn key_stores_say_whom_to_trust() {
 fn key_stores_say_who_we_are() {
     let server = WsServer::tls(true, one_message);
     let ca = ["--ca-file", "tls/ca.pem"];
-    // With TLS 1.3 the server says so only after the handshake.
+    // With TLS 1.3, the server reports it only after the handshake.
     run(&server.url("/"), &ca).exits(3).stdout_is("").stderr_has("--cert");
     run(
         &server.url("/"),
@@ -120,7 +120,7 @@ fn a_self_signed_pair_is_trusted_by_whoever_has_it() {
     run(&server.url("/"), &["--keystore", "tls/own.pem"]).succeeds();
 }
 
-/// A JKS store with the digest that belongs to it and a certificate that is said to have 4 GB.
+/// A JKS store with a matching digest and a certificate with a claimed size of 4 GB.
 fn store_with_a_wrong_length() -> Vec<u8> {
     let mut store = vec![0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0, 1];
     store.extend(b"\0\0\0\x02\0\x01a\0\0\0\0\0\0\0\0\0\x05X.509\xff\xff\xff\xff");
