@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Runs the case folders: `cases/<tool>/<behaviour>/{cmd,stdin,stdout,stderr,status,requires}`.
 //!
-//! `cmd` is run by `sh -e` in a temporary folder, `$CASE` being its own folder and `$VECTORS` that
-//! of the test vectors; a file that is missing means empty (status: 0). `requires` names programs
-//! without which the case is skipped. `SNAPSHOTS=overwrite` writes what came out as expected.
+//! `sh -e` runs `cmd` in a temporary folder; `$CASE` is the case's folder, `$VECTORS` that of the
+//! test vectors. An absent file means empty (status: 0). `requires` names programs without which
+//! the case is skipped. `SNAPSHOTS=overwrite` stores the actual results as the expected ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
