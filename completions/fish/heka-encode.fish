@@ -4,6 +4,8 @@ json\t'Messages as heka-decode -j writes them; with --json-map any JSON'
 logfmt\t'Pairs KEY=VALUE'
 heka\t'Framed messages: parse, change or sign them'
 whole\t'Each FILE is one payload'"
+complete -c heka-encode -s d -l delimiter -d 'Byte that ends a record [default: \\n]' -r
+complete -c heka-encode -s n -l max-count -d 'Stop after NUM records' -r
 complete -c heka-encode -s o -l output -d 'Output format' -r -f -a "heka\t'Framed messages'
 payload\t'Payloads, one a line'
 json\t'JSON, one object a line'
@@ -17,8 +19,10 @@ utc\t''
 iso\t''
 relative\t''
 none\t''"
-complete -c heka-encode -s d -l delimiter -d 'Byte that ends a record [default: \\n]' -r
-complete -c heka-encode -s n -l max-count -d 'Stop after NUM records' -r
+complete -c heka-encode -l max-record -d 'Longest message to write' -r
+complete -c heka-encode -l oversize -d 'What to do with longer messages [default: split]' -r -f -a "split\t'Continued in the next record; nothing is lost'
+truncate\t'Only its beginning is delivered'
+drop\t'Dropped'"
 complete -c heka-encode -s t -l type -d 'Type of the messages' -r
 complete -c heka-encode -s l -l logger -d 'Logger of the messages [default: heka-encode]' -r
 complete -c heka-encode -s H -l hostname -d 'Hostname of the messages [default: this host\'s]' -r
@@ -41,10 +45,6 @@ complete -c heka-encode -l timestamp-zone -d 'Time zone of times without an offs
 complete -c heka-encode -l year -d 'Year of times without one [default: the nearest]' -r
 complete -c heka-encode -l severity-map -d 'Severity names, as fatal=0,W=warning' -r
 complete -c heka-encode -l unparsed -d 'What to do with records that cannot be parsed' -r
-complete -c heka-encode -l max-record -d 'Longest message to write' -r
-complete -c heka-encode -l oversize -d 'What to do with longer messages [default: split]' -r -f -a "split\t'Continued in the next record; nothing is lost'
-truncate\t'Only its beginning is delivered'
-drop\t'Dropped'"
 complete -c heka-encode -l signer -d 'Sign messages as NAME' -r
 complete -c heka-encode -l signer-version -d 'Version of the signer\'s key' -r
 complete -c heka-encode -l hmac-hash -d 'Hash function for signatures' -r -f -a "md5\t'HMAC-MD5'
@@ -60,13 +60,13 @@ complete -c heka-encode -l metrics -d 'Write metrics for Prometheus to FILE[,PER
 complete -c heka-encode -l log-format -d 'Format of messages on stderr' -r -f -a "auto\t'With priorities if stderr is the journal, else text'
 text\t'PROGRAM: SUBJECT: CAUSE'
 json\t'One JSON object a line'"
-complete -c heka-encode -s j -l json -d 'The same as -o json'
-complete -c heka-encode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-encode -s 0 -l null -d 'Records end with NUL'
 complete -c heka-encode -l no-chomp -d 'Keep the delimiter at the end of the payload'
 complete -c heka-encode -l skip-empty -d 'Skip empty records'
-complete -c heka-encode -l strict -d 'Exit with 1 if a record cannot be parsed'
+complete -c heka-encode -s j -l json -d 'The same as -o json'
+complete -c heka-encode -l no-wrap -d 'Cut lines of -o short that are too long'
 complete -c heka-encode -l no-framing -d 'Write messages without frames'
+complete -c heka-encode -l strict -d 'Exit with 1 if a record cannot be parsed'
 complete -c heka-encode -s u -l unbuffered -d 'Write each record at once'
 complete -c heka-encode -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c heka-encode -s q -l quiet -d 'Print only errors'

@@ -3,12 +3,6 @@ complete -c heka-nats -l user -d 'User name' -r
 complete -c heka-nats -l password-file -d 'File with the user\'s password' -r -F
 complete -c heka-nats -l creds -d 'Credentials file: a token and its key' -r -F
 complete -c heka-nats -l nkey -d 'File with the seed of an nkey' -r -F
-complete -c heka-nats -l ca-file -d 'Trust only the CAs in this file' -r -F
-complete -c heka-nats -l cert -d 'Client certificate to present' -r -F
-complete -c heka-nats -l key -d 'Private key, if not in the certificate\'s file' -r -F
-complete -c heka-nats -l server-name -d 'Name to expect in the server certificate' -r
-complete -c heka-nats -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
-1.3\t'TLS 1.3 (RFC 8446)'"
 complete -c heka-nats -s w -l connect-timeout -d 'Connection timeout' -r
 complete -c heka-nats -s x -l proxy -d 'HTTP or SOCKS5 proxy to connect through' -r -f
 complete -c heka-nats -l keepalive -d 'Enable TCP keepalive' -r
@@ -17,6 +11,12 @@ complete -c heka-nats -l retry-delay -d 'Delay before the first retry' -r
 complete -c heka-nats -l retry-growth -d 'Factor by which the delay grows' -r
 complete -c heka-nats -l retry-max-delay -d 'Maximum delay between retries' -r
 complete -c heka-nats -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c heka-nats -l ca-file -d 'Trust only the CAs in this file' -r -F
+complete -c heka-nats -l cert -d 'Client certificate to present' -r -F
+complete -c heka-nats -l key -d 'Private key, if not in the certificate\'s file' -r -F
+complete -c heka-nats -l server-name -d 'Name to expect in the server certificate' -r
+complete -c heka-nats -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
+1.3\t'TLS 1.3 (RFC 8446)'"
 complete -c heka-nats -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -31,10 +31,10 @@ complete -c heka-nats -l idle-timeout -d 'Close connections idle for DURATION' -
 complete -c heka-nats -s r -l read -d 'Read from the broker'
 complete -c heka-nats -l no-follow -d 'Read to the end as it was at the start, then exit'
 complete -c heka-nats -l ack -d 'Exchange acknowledgements on standard input and output'
-complete -c heka-nats -s k -l insecure -d 'Do not verify the server certificate'
 complete -c heka-nats -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c heka-nats -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c heka-nats -l no-proxy -d 'Ignore proxy settings in the environment'
+complete -c heka-nats -s k -l insecure -d 'Do not verify the server certificate'
 complete -c heka-nats -s q -l quiet -d 'Print only errors'
 complete -c heka-nats -s v -l verbose -d 'Print more detail (repeatable)'
 complete -c heka-nats -l progress -d 'Show progress on a terminal'

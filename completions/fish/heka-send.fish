@@ -12,6 +12,8 @@ all\t'Every one'"
 complete -c heka-send -s n -l max-count -d 'Stop after NUM messages' -r
 complete -c heka-send -l max-record -d 'Longest message to accept' -r
 complete -c heka-send -l message-limit -d 'Longest message made of text; Heka\'s own limit' -r
+complete -c heka-send -l rate -d 'Send at most NUM messages a second' -r
+complete -c heka-send -s s -l source -d 'Connect from this address' -r
 complete -c heka-send -l ack -d 'When a message counts as delivered [default: kernel, or peer for exec:]' -r -f -a "none\t'When it is written to the connection'
 kernel\t'When the peer\'s kernel has it'
 peer\t'When heka-listen --ack has passed it on'"
@@ -30,14 +32,6 @@ complete -c heka-send -l queue-full -d 'What to do when the queue is full' -r -f
 drop-oldest\t'Drop the oldest messages, with a warning'
 exit\t'Exit with status 1'"
 complete -c heka-send -l queue-file-size -d 'Size of one queue file' -r
-complete -c heka-send -l rate -d 'Send at most NUM messages a second' -r
-complete -c heka-send -s s -l source -d 'Connect from this address' -r
-complete -c heka-send -l ca-file -d 'Trust only the CAs in this file' -r -F
-complete -c heka-send -l cert -d 'Client certificate to present' -r -F
-complete -c heka-send -l key -d 'Private key, if not in the certificate\'s file' -r -F
-complete -c heka-send -l server-name -d 'Name to expect in the server certificate' -r
-complete -c heka-send -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
-1.3\t'TLS 1.3 (RFC 8446)'"
 complete -c heka-send -l signer -d 'Sign messages as NAME' -r
 complete -c heka-send -l signer-version -d 'Version of the signer\'s key' -r
 complete -c heka-send -l hmac-hash -d 'Hash function for signatures' -r -f -a "md5\t'HMAC-MD5'
@@ -52,6 +46,12 @@ complete -c heka-send -l retry-delay -d 'Delay before the first retry' -r
 complete -c heka-send -l retry-growth -d 'Factor by which the delay grows' -r
 complete -c heka-send -l retry-max-delay -d 'Maximum delay between retries' -r
 complete -c heka-send -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c heka-send -l ca-file -d 'Trust only the CAs in this file' -r -F
+complete -c heka-send -l cert -d 'Client certificate to present' -r -F
+complete -c heka-send -l key -d 'Private key, if not in the certificate\'s file' -r -F
+complete -c heka-send -l server-name -d 'Name to expect in the server certificate' -r
+complete -c heka-send -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
+1.3\t'TLS 1.3 (RFC 8446)'"
 complete -c heka-send -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -66,11 +66,11 @@ complete -c heka-send -s 0 -l null -d 'Text records end with NUL'
 complete -c heka-send -l check -d 'Connect, print what is at each address, and send nothing'
 complete -c heka-send -l no-framing -d 'Send each message as a datagram without a frame'
 complete -c heka-send -s T -l tee -d 'Copy the input to standard output'
-complete -c heka-send -l tls -d 'Use TLS on TCP addresses'
-complete -c heka-send -s k -l insecure -d 'Do not verify the server certificate'
 complete -c heka-send -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c heka-send -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c heka-send -l no-proxy -d 'Ignore proxy settings in the environment'
+complete -c heka-send -l tls -d 'Use TLS on TCP addresses'
+complete -c heka-send -s k -l insecure -d 'Do not verify the server certificate'
 complete -c heka-send -s q -l quiet -d 'Print only errors'
 complete -c heka-send -s v -l verbose -d 'Print more detail (repeatable)'
 complete -c heka-send -l progress -d 'Show progress on a terminal'

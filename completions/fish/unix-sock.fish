@@ -30,17 +30,17 @@ docker\t'Header of docker\'s attach stream before each record'
 journal\t'An empty line ends an entry of journald\'s export format'
 gelf\t'A datagram or several chunks are a record'
 none\t'Every read is a record'"
-complete -c unix-sock -s b -l buf-size -d 'Read buffer size; longest datagram' -r
-complete -c unix-sock -l max-record -d 'Longest record to accept' -r
-complete -c unix-sock -l pack -d 'Send several records in a datagram of up to SIZE' -r
-complete -c unix-sock -l compress -d 'Records on the socket are compressed' -r -f -a "gzip\t'RFC 1952'
-zlib\t'RFC 1950'
-zstd\t'RFC 8878'"
 complete -c unix-sock -s o -l output -d 'Format of records on standard input and output' -r -f -a "payload\t'Payloads, one a line'
 heka\t'Framed messages'
 json\t'JSON, one object a line'
 tag\t'The peer\'s number, a tab, the record'"
 complete -c unix-sock -s n -l max-count -d 'Stop after NUM records from the socket' -r
+complete -c unix-sock -l max-record -d 'Longest record to accept' -r
+complete -c unix-sock -s b -l buf-size -d 'Read buffer size; longest datagram' -r
+complete -c unix-sock -l pack -d 'Send several records in a datagram of up to SIZE' -r
+complete -c unix-sock -l compress -d 'Records on the socket are compressed' -r -f -a "gzip\t'RFC 1952'
+zlib\t'RFC 1950'
+zstd\t'RFC 8878'"
 complete -c unix-sock -l to -d 'Destination of records without a peer number' -r -f -a "all\t'All connections'
 last\t'The newest connection'
 origin\t'The connection that sent the newest record'
@@ -50,11 +50,11 @@ complete -c unix-sock -l allow-uid -d 'Serve only these users, by name or number
 complete -c unix-sock -l allow-gid -d 'Serve only these groups, by name or number' -r
 complete -c unix-sock -l max-conns -d 'Maximum number of connections; further ones wait' -r
 complete -c unix-sock -l backlog -d 'Length of the accept queue' -r
+complete -c unix-sock -l max-memory -d 'Memory for unfinished records of all peers' -r
 complete -c unix-sock -l queue-size -d 'Size of each peer\'s output queue' -r
 complete -c unix-sock -l queue-full -d 'What to do when a peer\'s queue is full' -r -f -a "block\t'Let standard input wait for the slowest'
 drop\t'Drop the record for this peer'
 close\t'Close the connection'"
-complete -c unix-sock -l max-memory -d 'Memory for unfinished records of all peers' -r
 complete -c unix-sock -l mode -d 'Permissions of the socket, such as 600 or u=rw,go=' -r
 complete -c unix-sock -l user -d 'Owner of the socket' -r -f -a "(__fish_complete_users)"
 complete -c unix-sock -l group -d 'Group of the socket' -r
@@ -82,10 +82,10 @@ json\t'One JSON object a line'"
 complete -c unix-sock -s l -l listen -d 'Listen on PATH instead of connecting to it'
 complete -c unix-sock -s 1 -l once -d 'Serve one connection and exit'
 complete -c unix-sock -s 0 -l null -d 'NUL ends a record'
-complete -c unix-sock -l skip-empty -d 'Drop empty records'
-complete -c unix-sock -l base64 -d 'Records on the socket are base64'
 complete -c unix-sock -s j -l json -d 'The same as -o json'
 complete -c unix-sock -l tag -d 'The same as -o tag'
+complete -c unix-sock -l skip-empty -d 'Drop empty records'
+complete -c unix-sock -l base64 -d 'Records on the socket are base64'
 complete -c unix-sock -l echo -d 'Send each record back to its sender'
 complete -c unix-sock -l recv-only -d 'Only receive: read no standard input'
 complete -c unix-sock -l send-only -d 'Only send: write no standard output'

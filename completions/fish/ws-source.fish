@@ -17,10 +17,10 @@ skip\t'Not at all'"
 complete -c ws-source -l text-prefix -d 'Text before the payload of text messages, also in --stdin' -r
 complete -c ws-source -l binary-prefix -d 'Text before the payload of binary messages, also in --stdin' -r
 complete -c ws-source -s n -l max-count -d 'Stop after NUM messages' -r
-complete -c ws-source -l max-record -d 'Longest message to accept' -r
-complete -c ws-source -l max-backlog -d 'Stop reading when SIZE of output is pending' -r
 complete -c ws-source -s t -l type -d 'Type of Heka messages' -r
 complete -c ws-source -s l -l logger -d 'Logger of Heka messages; the URL\'s host if absent' -r
+complete -c ws-source -l max-record -d 'Longest message to accept' -r
+complete -c ws-source -l max-backlog -d 'Stop reading when SIZE of output is pending' -r
 complete -c ws-source -s H -l header -d 'Send a header, NAME: VALUE, or those in @FILE (repeatable)' -r
 complete -c ws-source -l cookie -d 'Send a cookie (repeatable)' -r
 complete -c ws-source -l cookie-file -d 'Send the cookies in FILE, one a line' -r -F
@@ -73,12 +73,12 @@ complete -c ws-source -l stdin -d 'Send each record of standard input as a messa
 complete -c ws-source -l echo -d 'Send each message back'
 complete -c ws-source -s j -l json -d 'The same as -o json'
 complete -c ws-source -s 0 -l null -d 'The same as --framing null'
-complete -c ws-source -s u -l unbuffered -d 'Write each record at once'
-complete -c ws-source -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c ws-source -l no-compression -d 'Do not offer compression'
 complete -c ws-source -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c ws-source -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c ws-source -l no-proxy -d 'Ignore proxy settings in the environment'
+complete -c ws-source -s u -l unbuffered -d 'Write each record at once'
+complete -c ws-source -s e -l exit-status -d 'Exit with 4 if nothing was written'
 complete -c ws-source -s q -l quiet -d 'Print only errors'
 complete -c ws-source -s v -l verbose -d 'Print more detail (repeatable)'
 complete -c ws-source -l progress -d 'Show progress on a terminal'

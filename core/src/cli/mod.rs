@@ -102,6 +102,7 @@ impl When {
 
 /// Flags of every tool that writes records.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Common options")]
 pub struct Writing {
     /// Write each record at once
     #[arg(short, long)]
@@ -189,7 +190,7 @@ fn start<T: Tool>(run: impl FnOnce(T) -> Result<Status, Stop>) -> Result<Status,
         pulse::announce();
     }
     start_reporting::<T>(&common.reporting)?;
-    let outcome = run(tool);
+    let outcome = exit::explain(run(tool));
     reporter::finish();
     if common.reporting.prints_stats() {
         stats::print();
@@ -266,8 +267,23 @@ fn parse<T: Tool>() -> Result<Option<T>, Stop> {
     }
 }
 
+/// Describes a missing operand as tools do that look for it themselves.
+fn missing_operand(error: &clap::Error) -> Option<String> {
+    let missing = error.get(ContextKind::InvalidArg);
+    match missing.filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)? {
+        ContextValue::Strings(names) => {
+            let name = names.first()?.strip_prefix('<')?;
+            Some(format!("no {} given", name.trim_end_matches(['.', '>'])))
+        }
+        _ => None,
+    }
+}
+
 /// Returns clap's first paragraph in one line, without `error: `.
 fn usage_text(error: &clap::Error) -> String {
+    if let Some(text) = missing_operand(error) {
+        return text;
+    }
     let text = error.render().to_string();
     let paragraph = text.split("\n\n").next().unwrap_or(&text);
     let mut line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -32,6 +32,7 @@ pub fn assert_documented<T: crate::cli::Tool>() {
     let command = crate::cli::command::<T>();
     let page = root().join(format!("man/{}.1", command.get_name()));
     assert_man_page(&command, &page);
+    assert_page_order(&command, &page);
     assert_metrics_documented(T::METRICS, &page);
     assert_help::<T>();
     assert_completions(command);
@@ -128,6 +129,36 @@ pub fn assert_man_page(command: &Command, page: &Path) {
         complaints.push(format!("the page has {flag}, the tool has not"));
     }
     assert!(complaints.is_empty(), "{}:\n  {}", page.display(), complaints.join("\n  "));
+}
+
+/// Checks that the page lists the flags in the order of `--help`, which has those without a heading
+/// first, and then one heading after the other.
+fn assert_page_order(command: &Command, page: &Path) {
+    let text = fs::read_to_string(page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+    let options = text.split(".Sh METRICS").next().unwrap_or_default();
+    let entries: Vec<_> = options.lines().filter(|line| line.starts_with(".It Fl ")).collect();
+    let mut headings = vec![None];
+    let mut flags = Vec::new();
+    for arg in command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set()) {
+        let heading = arg.get_help_heading();
+        let group = headings.iter().position(|known| *known == heading).unwrap_or_else(|| {
+            headings.push(heading);
+            headings.len() - 1
+        });
+        let long = arg.get_long().map(|long| format!("-{long}"));
+        let flag = long.or_else(|| arg.get_short().map(String::from)).unwrap_or_default();
+        // A flag may also have an entry in an earlier list, about something else.
+        let entry =
+            entries.iter().rposition(|line| line.split(' ').any(|word| word == flag.as_str()));
+        flags.push(((group, arg.get_display_order()), entry, flag));
+    }
+    flags.sort_by_key(|(place, ..)| *place);
+    for pair in flags.windows(2) {
+        if let [(_, before, first), (_, after, second)] = pair {
+            let name = page.display();
+            assert!(before <= after, "{name}: -{second} is before -{first}, in --help behind it");
+        }
+    }
 }
 
 /// Compares the committed completions with the output of `clap_complete`;

@@ -228,7 +228,7 @@ impl Cli {
             return Ok(Vec::new());
         }
         if names.is_empty() && self.server.via != Via::Rlp {
-            return Err(Stop::usage("APP is missing (a name or a GUID, or $APP_GUID)"));
+            return Err(Stop::usage("no APP given (a name or a GUID, or $APP_GUID)"));
         }
         Ok(names)
     }

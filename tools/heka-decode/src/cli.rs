@@ -44,6 +44,19 @@ pub(crate) struct Cli {
     /// Whether JSON has fields as an object or as an array
     #[arg(long, value_name = "SHAPE", default_value = "auto", value_parser = parse_fields_as())]
     json_fields: FieldsAs,
+    /// When to add a newline to a payload [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    newlines: Option<Newlines>,
+    /// Payloads end with NUL instead of a newline
+    #[arg(short = '0', long)]
+    null: bool,
+    /// Prefix each payload with its time in strftime(3) FORMAT
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true,
+          default_missing_value = TIMESTAMPS)]
+    timestamps: Option<String>,
+    /// Which time --timestamps prints
+    #[arg(long, value_name = "WHICH", default_value = "message", requires = "timestamps")]
+    ts_from: TimeOf,
     /// Put the name of the FILE in front of each line
     #[arg(short = 'H', long)]
     with_filename: bool,
@@ -62,56 +75,49 @@ pub(crate) struct Cli {
           default_missing_value = "10s", value_parser = parse_duration,
           conflicts_with_all = ["follow", "last", "commit", "no_framing"])]
     sort: Option<Duration>,
-    /// Select every Nth message
-    #[arg(long, value_name = "1/N", value_parser = parse_sample)]
-    sample: Option<NonZeroU64>,
     /// Select messages for which EXPR is true
-    #[arg(short = 'm', long = "match", value_name = "EXPR")]
+    #[arg(short = 'm', long = "match", value_name = "EXPR", help_heading = "Selection")]
     expression: Option<String>,
     /// Stop after NUM messages
-    #[arg(short = 'n', long, value_name = "NUM", conflicts_with = "last")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "NUM",
+        conflicts_with = "last",
+        help_heading = "Selection"
+    )]
     max_count: Option<u64>,
     /// Print only the last NUM messages
-    #[arg(long, value_name = "NUM", conflicts_with = "commit")]
+    #[arg(long, value_name = "NUM", conflicts_with = "commit", help_heading = "Selection")]
     last: Option<usize>,
     /// Select messages from TIME on: 10m, 15:04, 2006-01-02
-    #[arg(long, value_name = "TIME", value_parser = parse_when, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_when, allow_hyphen_values = true, help_heading = "Selection")]
     since: Option<i64>,
     /// Select messages before TIME
-    #[arg(long, value_name = "TIME", value_parser = parse_when, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_when, allow_hyphen_values = true, help_heading = "Selection")]
     until: Option<i64>,
     /// Start at byte BYTES of the FILE
-    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, help_heading = "Selection")]
     offset: Option<u64>,
     /// Wait for more data at the end of the FILE
-    #[arg(short, long, conflicts_with_all = ["no_framing", "count"])]
+    #[arg(short, long, conflicts_with_all = ["no_framing", "count"], help_heading = "Selection")]
     follow: bool,
-    /// When to add a newline to a payload [default: auto]
-    #[arg(long, value_name = "WHEN")]
-    newlines: Option<Newlines>,
-    /// Payloads end with NUL instead of a newline
-    #[arg(short = '0', long)]
-    null: bool,
-    /// Prefix each payload with its time in strftime(3) FORMAT
-    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true,
-          default_missing_value = TIMESTAMPS)]
-    timestamps: Option<String>,
-    /// Which time --timestamps prints
-    #[arg(long, value_name = "WHICH", default_value = "message", requires = "timestamps")]
-    ts_from: TimeOf,
-    /// Each FILE is one message without a frame
-    #[arg(long)]
-    no_framing: bool,
-    /// Longest message to accept
-    #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size)]
-    max_record: usize,
-    /// Stop at the first damage
-    #[arg(long)]
-    strict: bool,
+    /// Select every Nth message
+    #[arg(long, value_name = "1/N", value_parser = parse_sample, help_heading = "Selection")]
+    sample: Option<NonZeroU64>,
     /// Drop messages whose UUID is among the last NUM
     #[arg(long, value_name = "NUM", num_args = 0..=1, require_equals = true,
-          default_missing_value = "1M", value_parser = parse_buffer_size)]
+          default_missing_value = "1M", value_parser = parse_buffer_size, help_heading = "Selection")]
     dedup: Option<usize>,
+    /// Stop at the first damage
+    #[arg(long, help_heading = "Selection")]
+    strict: bool,
+    /// Each FILE is one message without a frame
+    #[arg(long, help_heading = "Selection")]
+    no_framing: bool,
+    /// Longest message to accept
+    #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "4M", value_parser = parse_buffer_size, help_heading = "Selection")]
+    max_record: usize,
     #[command(flatten)]
     keys: KeysArgs,
     #[command(flatten)]

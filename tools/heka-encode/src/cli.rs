@@ -27,8 +27,6 @@ pub(crate) struct Cli {
     /// Input format
     #[arg(short, long, value_name = "INPUT", default_value = "auto")]
     pub(crate) input: InputForm,
-    #[command(flatten)]
-    pub(crate) showing: Showing,
     /// Byte that ends a record [default: \n]
     #[arg(short, long, value_name = "BYTE", value_parser = parse_byte)]
     pub(crate) delimiter: Option<u8>,
@@ -45,18 +43,20 @@ pub(crate) struct Cli {
     #[arg(short = 'n', long, value_name = "NUM")]
     pub(crate) max_count: Option<u64>,
     #[command(flatten)]
-    pub(crate) head: Head,
-    #[command(flatten)]
-    pub(crate) parsing: Parsing,
+    pub(crate) showing: Showing,
+    /// Write messages without frames
+    #[arg(long)]
+    pub(crate) no_framing: bool,
     /// Longest message to write
     #[arg(long, alias = "max-message-size", value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
     pub(crate) max_record: usize,
     /// What to do with longer messages [default: split]
     #[arg(long, value_name = "HOW")]
     pub(crate) oversize: Option<Oversize>,
-    /// Write messages without frames
-    #[arg(long)]
-    pub(crate) no_framing: bool,
+    #[command(flatten)]
+    pub(crate) head: Head,
+    #[command(flatten)]
+    pub(crate) parsing: Parsing,
     #[command(flatten)]
     pub(crate) signer: SignerArgs,
     #[command(flatten)]

@@ -48,12 +48,12 @@ pub(crate) struct Cli {
     #[arg(long, help_heading = "Network options")]
     pub(crate) keepalive: bool,
     #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
     pub(crate) certificates: CertArgs,
     /// Do not verify server certificates
     #[arg(short = 'k', long, help_heading = "TLS options")]
     pub(crate) insecure: bool,
-    #[command(flatten)]
-    retry: RetryArgs,
     #[command(flatten)]
     common: Common,
 }

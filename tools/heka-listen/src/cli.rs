@@ -55,9 +55,6 @@ pub(crate) struct Cli {
     /// Longest message made of text; Heka's own limit
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
     message_limit: usize,
-    /// Drop messages whose UUID is among the last N
-    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000000", help_heading = "Delivery options")]
-    dedup: Option<usize>,
     /// Acknowledge messages to senders that ask, when written
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true,
           default_missing_value = "write", help_heading = "Delivery options")]
@@ -65,13 +62,18 @@ pub(crate) struct Cli {
     /// Acknowledge what later stages have committed to FILE
     #[arg(long, value_name = "FILE", conflicts_with = "write", help_heading = "Delivery options", value_hint = clap::ValueHint::FilePath)]
     resume: Option<PathBuf>,
+    /// Drop messages whose UUID is among the last N
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000000", help_heading = "Delivery options")]
+    dedup: Option<usize>,
+    #[command(flatten)]
+    write: WriteArgs,
     /// Sync the file to disk after every write
     #[arg(long, requires = "write", help_heading = "Output file")]
     fsync: bool,
     #[command(flatten)]
-    write: WriteArgs,
-    #[command(flatten)]
     commit: CommitArgs,
+    #[command(flatten)]
+    keys: KeysArgs,
     /// Maximum number of connections; further ones wait
     #[arg(long, value_name = "N", default_value = "10000", help_heading = "Network options", value_parser = clap::value_parser!(u32).range(1..))]
     max_conns: u32,
@@ -99,13 +101,11 @@ pub(crate) struct Cli {
     #[command(flatten)]
     socket: SocketArgs,
     #[command(flatten)]
+    retry: RetryArgs,
+    #[command(flatten)]
     tls: TlsChoice,
     #[command(flatten)]
     tls_args: ServerTlsArgs,
-    #[command(flatten)]
-    retry: RetryArgs,
-    #[command(flatten)]
-    keys: KeysArgs,
     #[command(flatten)]
     writing: Writing,
     #[command(flatten)]

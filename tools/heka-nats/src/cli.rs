@@ -36,11 +36,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "FILE", help_heading = "Login options", value_hint = clap::ValueHint::FilePath)]
     nkey: Option<PathBuf>,
     #[command(flatten)]
-    tls_args: TlsArgs,
-    #[command(flatten)]
     net: NetArgs,
     #[command(flatten)]
     retry: RetryArgs,
+    #[command(flatten)]
+    tls_args: TlsArgs,
     #[command(flatten)]
     common: Common,
 }

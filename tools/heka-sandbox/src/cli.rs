@@ -24,64 +24,41 @@ pub(crate) struct Cli {
     #[arg(value_name = "PLUGIN", value_hint = clap::ValueHint::FilePath,
           required_unless_present = "decoder", conflicts_with = "decoder")]
     plugin: Option<PathBuf>,
-    /// Run a decoder module on the messages of standard input
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
-          conflicts_with_all = ["checkpoint", "resume", "ticker_interval"], help_heading = "Decoders")]
-    decoder: Option<PathBuf>,
-    /// What to do with messages that cannot be decoded
-    #[arg(long, value_name = "forward|drop|FILE", requires = "decoder", help_heading = "Decoders")]
-    unparsed: Option<Unparsed>,
-    /// Exit with 1 if a message cannot be decoded
-    #[arg(long, requires = "decoder", help_heading = "Decoders")]
-    strict: bool,
+    /// Set one key of the configuration
+    #[arg(short = 'D', long = "define", value_name = "KEY=VALUE", value_parser = parse_define)]
+    defines: Vec<(String, String)>,
     /// Configuration of the plugin, as Lua text
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     config: Option<PathBuf>,
     /// Configuration of hindsight with defaults for the plugin's
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     defaults: Option<PathBuf>,
-    /// Set one key of the configuration
-    #[arg(short = 'D', long = "define", value_name = "KEY=VALUE", value_parser = parse_define)]
-    defines: Vec<(String, String)>,
-    /// Load the plugin and describe it without running it
-    #[arg(long)]
-    check: bool,
     /// Seconds between calls
     #[arg(long, value_name = "SEC", value_parser = parse_duration)]
     ticker_interval: Option<Duration>,
+    /// Load the plugin and describe it without running it
+    #[arg(long)]
+    check: bool,
+    /// Stop after NUM messages
+    #[arg(short = 'n', long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..))]
+    max_count: Option<u64>,
+    #[command(flatten)]
+    showing: Showing,
     /// Memory limit of Lua (0: none)
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
     memory_limit: Option<u64>,
     /// Instruction limit of one call (0: none)
     #[arg(long, value_name = "NUM", help_heading = "Limits")]
     instruction_limit: Option<u64>,
+    /// CPU time limit of one call with an instruction limit
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Limits")]
+    cpu_limit: Timeout,
     /// Longest message made from a table (0: no limit)
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
     output_limit: Option<u64>,
     /// Longest message of a stream reader
     #[arg(long = "max-record", alias = "max-message-size", value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Limits")]
     max_message_size: Option<usize>,
-    /// CPU time limit of one call with an instruction limit
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Limits")]
-    cpu_limit: Timeout,
-    /// Override logger, host name and PID of all messages
-    #[arg(long, help_heading = "Messages")]
-    restricted_headers: bool,
-    /// Logger of messages that name none
-    #[arg(long, value_name = "LOGGER", help_heading = "Messages")]
-    logger: Option<String>,
-    /// Hostname of messages that name none
-    #[arg(long, value_name = "HOSTNAME", help_heading = "Messages")]
-    hostname: Option<String>,
-    /// Pid of messages that name none
-    #[arg(long, value_name = "PID", allow_hyphen_values = true, help_heading = "Messages")]
-    message_pid: Option<i32>,
-    /// Search path of Lua modules, with ? for the name
-    #[arg(long, value_name = "TEMPLATES", help_heading = "Modules")]
-    path: Option<String>,
-    /// Search path of C modules, with ? for the name
-    #[arg(long, value_name = "TEMPLATES", help_heading = "Modules")]
-    cpath: Option<String>,
     /// Resume from the position in FILE and keep it up to date
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, help_heading = "Positions")]
     checkpoint: Option<PathBuf>,
@@ -92,11 +69,34 @@ pub(crate) struct Cli {
     /// Keep the plugin's global data in FILE between runs
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, help_heading = "Positions")]
     preserve: Option<PathBuf>,
-    /// Stop after NUM messages
-    #[arg(short = 'n', long, value_name = "NUM", value_parser = clap::value_parser!(u64).range(1..))]
-    max_count: Option<u64>,
-    #[command(flatten)]
-    showing: Showing,
+    /// Logger of messages that name none
+    #[arg(long, value_name = "LOGGER", help_heading = "Messages")]
+    logger: Option<String>,
+    /// Hostname of messages that name none
+    #[arg(long, value_name = "HOSTNAME", help_heading = "Messages")]
+    hostname: Option<String>,
+    /// Pid of messages that name none
+    #[arg(long, value_name = "PID", allow_hyphen_values = true, help_heading = "Messages")]
+    message_pid: Option<i32>,
+    /// Override logger, host name and PID of all messages
+    #[arg(long, help_heading = "Messages")]
+    restricted_headers: bool,
+    /// Search path of Lua modules, with ? for the name
+    #[arg(long, value_name = "TEMPLATES", help_heading = "Modules")]
+    path: Option<String>,
+    /// Search path of C modules, with ? for the name
+    #[arg(long, value_name = "TEMPLATES", help_heading = "Modules")]
+    cpath: Option<String>,
+    /// Run a decoder module on the messages of standard input
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath,
+          conflicts_with_all = ["checkpoint", "resume", "ticker_interval"], help_heading = "Decoders")]
+    decoder: Option<PathBuf>,
+    /// What to do with messages that cannot be decoded
+    #[arg(long, value_name = "forward|drop|FILE", requires = "decoder", help_heading = "Decoders")]
+    unparsed: Option<Unparsed>,
+    /// Exit with 1 if a message cannot be decoded
+    #[arg(long, requires = "decoder", help_heading = "Decoders")]
+    strict: bool,
     #[command(flatten)]
     writing: Writing,
     #[command(flatten)]

@@ -58,6 +58,18 @@ pub(crate) struct Cli {
     /// Longest message made of text; Heka's own limit
     #[arg(long, value_name = "SIZE", default_value = "64K", value_parser = parse_buffer_size)]
     message_limit: usize,
+    /// Send at most NUM messages a second
+    #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Send each message as a datagram without a frame
+    #[arg(long)]
+    no_framing: bool,
+    /// Copy the input to standard output
+    #[arg(short = 'T', long)]
+    tee: bool,
+    /// Connect from this address
+    #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = parse_source)]
+    source: Option<SocketAddr>,
     /// When a message counts as delivered [default: kernel, or peer for exec:]
     #[arg(long, value_name = "BY", help_heading = "Delivery options")]
     ack: Option<Ack>,
@@ -103,28 +115,16 @@ pub(crate) struct Cli {
     /// Size of one queue file
     #[arg(long, value_name = "SIZE", default_value = "128M", requires = "queue", help_heading = "Queue options", value_parser = parse_size)]
     queue_file_size: u64,
-    /// Send at most NUM messages a second
-    #[arg(long, value_name = "NUM", value_parser = clap::value_parser!(u32).range(1..))]
-    rate: Option<u32>,
-    /// Send each message as a datagram without a frame
-    #[arg(long)]
-    no_framing: bool,
-    /// Copy the input to standard output
-    #[arg(short = 'T', long)]
-    tee: bool,
-    /// Connect from this address
-    #[arg(short, long, value_name = "ADDR[:PORT]", value_parser = parse_source)]
-    source: Option<SocketAddr>,
-    #[command(flatten)]
-    tls: TlsChoice,
-    #[command(flatten)]
-    tls_args: TlsArgs,
     #[command(flatten)]
     signer: SignerArgs,
     #[command(flatten)]
     net: NetArgs,
     #[command(flatten)]
     retry: RetryArgs,
+    #[command(flatten)]
+    tls: TlsChoice,
+    #[command(flatten)]
+    tls_args: TlsArgs,
     #[command(flatten)]
     common: Common,
 }

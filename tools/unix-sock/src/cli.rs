@@ -36,7 +36,6 @@ pub(crate) struct Cli {
     /// Socket type
     #[arg(long = "type", value_name = "TYPE", default_value = "stream")]
     pub(crate) kind: Kind,
-
     /// Framing of records on the socket
     #[arg(long, value_name = "FRAMING", help_heading = "Records")]
     pub(crate) framing: Option<FramingName>,
@@ -49,24 +48,6 @@ pub(crate) struct Cli {
     /// Framing on standard input and output, if different
     #[arg(long, value_name = "FRAMING", help_heading = "Records")]
     pub(crate) stdio: Option<FramingName>,
-    /// Read buffer size; longest datagram
-    #[arg(short, long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
-    pub(crate) buf_size: Option<usize>,
-    /// Longest record to accept
-    #[arg(long, value_name = "SIZE", default_value = DEFAULT_MAX_RECORD, value_parser = parse_buffer_size, help_heading = "Records")]
-    pub(crate) max_record: usize,
-    /// Drop empty records
-    #[arg(long, help_heading = "Records")]
-    pub(crate) skip_empty: bool,
-    /// Send several records in a datagram of up to SIZE
-    #[arg(long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
-    pub(crate) pack: Option<usize>,
-    /// Records on the socket are compressed
-    #[arg(long, value_name = "METHOD", help_heading = "Records")]
-    pub(crate) compress: Option<Compression>,
-    /// Records on the socket are base64
-    #[arg(long, help_heading = "Records")]
-    pub(crate) base64: bool,
     /// Format of records on standard input and output
     #[arg(short, long, value_name = "FORM", default_value = "payload", help_heading = "Records",
           value_parser = forms(&[Form::Payload, Form::Heka, Form::Json, Form::Tag]))]
@@ -80,7 +61,24 @@ pub(crate) struct Cli {
     /// Stop after NUM records from the socket
     #[arg(short = 'n', long, value_name = "NUM", help_heading = "Records")]
     pub(crate) max_count: Option<u64>,
-
+    /// Longest record to accept
+    #[arg(long, value_name = "SIZE", default_value = DEFAULT_MAX_RECORD, value_parser = parse_buffer_size, help_heading = "Records")]
+    pub(crate) max_record: usize,
+    /// Drop empty records
+    #[arg(long, help_heading = "Records")]
+    pub(crate) skip_empty: bool,
+    /// Read buffer size; longest datagram
+    #[arg(short, long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
+    pub(crate) buf_size: Option<usize>,
+    /// Send several records in a datagram of up to SIZE
+    #[arg(long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
+    pub(crate) pack: Option<usize>,
+    /// Records on the socket are compressed
+    #[arg(long, value_name = "METHOD", help_heading = "Records")]
+    pub(crate) compress: Option<Compression>,
+    /// Records on the socket are base64
+    #[arg(long, help_heading = "Records")]
+    pub(crate) base64: bool,
     /// Destination of records without a peer number
     #[arg(long, value_name = "PEERS", requires = "listen", help_heading = "Peers")]
     pub(crate) to: Option<To>,
@@ -133,17 +131,15 @@ pub(crate) struct Cli {
         help_heading = "Peers"
     )]
     pub(crate) backlog: u16,
+    /// Memory for unfinished records of all peers
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_buffer_size, requires = "listen", help_heading = "Peers")]
+    pub(crate) max_memory: usize,
     /// Size of each peer's output queue
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = parse_buffer_size, help_heading = "Peers")]
     pub(crate) queue_size: usize,
     /// What to do when a peer's queue is full
     #[arg(long, value_name = "ACTION", default_value = "drop", help_heading = "Peers")]
     pub(crate) queue_full: QueueFull,
-
-    /// Memory for unfinished records of all peers
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_buffer_size, requires = "listen", help_heading = "Peers")]
-    pub(crate) max_memory: usize,
-
     /// Permissions of the socket, such as 600 or u=rw,go=
     #[arg(long, alias = "permissions", value_name = "MODE", allow_hyphen_values = true, value_parser = parse_mode, requires = "listen", help_heading = "File")]
     pub(crate) mode: Option<Mode>,
@@ -162,7 +158,6 @@ pub(crate) struct Cli {
     /// Write PATH to descriptor FD when ready
     #[arg(long, value_name = "FD", requires = "listen", help_heading = "File", value_parser = parse_ready_fd)]
     pub(crate) ready_fd: Option<ReadyFd>,
-
     /// Connection timeout
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) connect_timeout: Timeout,
@@ -181,7 +176,6 @@ pub(crate) struct Cli {
     /// Exit at the end of standard input without waiting
     #[arg(short = 'E', long, help_heading = "Time")]
     pub(crate) exit_on_eof: bool,
-
     #[command(flatten)]
     pub(crate) retry: RetryArgs,
     #[command(flatten)]

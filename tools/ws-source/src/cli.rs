@@ -54,7 +54,6 @@ pub(crate) struct Cli {
     /// Time to stay connected after the end of standard input
     #[arg(long, value_name = "DURATION", default_value = "none", requires = "stdin", value_parser = parse_timeout)]
     linger: Timeout,
-
     /// Output format
     #[arg(short, long, value_name = "FORM", default_value = "payload",
           value_parser = forms(&[Form::Payload, Form::Json, Form::Heka]))]
@@ -92,24 +91,20 @@ pub(crate) struct Cli {
     /// Stop after NUM messages
     #[arg(short = 'n', long, value_name = "NUM")]
     max_count: Option<u64>,
-    /// Longest message to accept
-    #[arg(long = "max-record", alias = "max-message", value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
-    max_message: usize,
-    /// Stop reading when SIZE of output is pending
-    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
-    max_backlog: usize,
     /// Type of Heka messages
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "websocket")]
     type_: String,
     /// Logger of Heka messages; the URL's host if absent
     #[arg(short, long, value_name = "LOGGER")]
     logger: Option<String>,
-    #[command(flatten)]
-    writing: Writing,
-
+    /// Longest message to accept
+    #[arg(long = "max-record", alias = "max-message", value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
+    max_message: usize,
+    /// Stop reading when SIZE of output is pending
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_buffer_size)]
+    max_backlog: usize,
     #[command(flatten)]
     request: RequestArgs,
-
     /// Ping interval
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Connection options")]
     ping_interval: Timeout,
@@ -142,6 +137,8 @@ pub(crate) struct Cli {
     tls: TlsArgs,
     #[command(flatten)]
     keystore: KeystoreArgs,
+    #[command(flatten)]
+    writing: Writing,
     #[command(flatten)]
     common: Common,
 }
