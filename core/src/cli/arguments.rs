@@ -101,7 +101,7 @@ pub fn given(flag: &str, text: &str) -> Result<Vec<Given>, Stop> {
         let place = format!("{}:{number}", path.display());
         all.push(Given { place, text: line.to_owned() });
     }
-    if all.is_empty() { Err(wrong("nothing in it")) } else { Ok(all) }
+    if all.is_empty() { Err(wrong("contains no value")) } else { Ok(all) }
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
         let place = format!("{}:3", path.display());
         assert_eq!(given(&file).unwrap(), [Given { place, text: "a b".to_owned() }]);
         std::fs::write(&path, "# nothing\n").unwrap();
-        assert_eq!(wrong(&file), format!("--regex: {file}: nothing in it"));
+        assert_eq!(wrong(&file), format!("--regex: {file}: contains no value"));
         std::fs::write(&path, b"a\n\xff\n").unwrap();
         assert_eq!(wrong(&file), format!("--regex: {file}: line 2: not UTF-8"));
         assert_eq!(wrong("@./missing"), "--regex: @./missing: No such file or directory");

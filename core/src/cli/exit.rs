@@ -23,24 +23,24 @@ fn number(status: Status) -> u8 {
     }
 }
 
-/// Prints pending reports, and converts the outcome into the exit of the process.
-pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
+/// Prints pending reports, then the error that ended the tool, if any.
+pub(super) fn explain(outcome: Result<Status, Stop>) -> Result<Status, Stop> {
     report::progress::finish();
     report::print_suppressed();
-    let status = match outcome {
-        Ok(status) | Err(Stop::Said(status)) => status,
+    let Err(Stop::Error { status, text }) = outcome else { return outcome };
+    report::error(&text);
+    if status == Status::Usage {
+        report::plain(format_args!("Try '{} --help' for more information.", report::program()));
+    }
+    Err(Stop::Said(status))
+}
+
+/// Prints what is still to be printed, and converts the outcome into the exit of the process.
+pub fn finish(outcome: Result<Status, Stop>) -> ExitCode {
+    let status = match explain(outcome) {
+        Ok(status) | Err(Stop::Said(status) | Stop::Error { status, .. }) => status,
         Err(Stop::BrokenPipe) => signal::die_of(Signal::SIGPIPE),
         Err(Stop::Signal(signal)) => signal::die_of(signal),
-        Err(Stop::Error { status, text }) => {
-            report::error(&text);
-            if status == Status::Usage {
-                report::plain(format_args!(
-                    "Try '{} --help' for more information.",
-                    report::program()
-                ));
-            }
-            status
-        }
     };
     ExitCode::from(number(status))
 }

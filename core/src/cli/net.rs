@@ -112,7 +112,7 @@ impl NetArgs {
                 Proxy::parse(url).map_err(|error| Stop::usage(format_args!("--proxy: {error}")))?;
             if proxy.has_password() {
                 return Err(Stop::usage(
-                    "--proxy: everybody can read a password there; put the URL into ALL_PROXY",
+                    "--proxy: a password there is visible to other users; put the URL into ALL_PROXY",
                 ));
             }
             return Ok(Some(proxy.except(&except)));

@@ -54,7 +54,7 @@ pub fn local_line(path: &Path, what: &str) -> Result<SecretBytes, Stop> {
         text.pop();
     }
     if text.is_empty() {
-        return Err(unusable(path, &format!("no {what} in it")));
+        return Err(unusable(path, &format!("contains no {what}")));
     }
     if text.contains(&b'\n') {
         return Err(unusable(path, "more than one line"));

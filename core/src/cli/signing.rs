@@ -120,7 +120,7 @@ impl Verifier {
             (Verdict::UnknownKey, _) => "no key for its signature",
             (Verdict::Unsigned, Some(_)) => "not signed",
             (Verdict::Signed(name), Some(required)) if name != required.as_slice() => {
-                "signed by somebody else"
+                "signed by another signer"
             }
             (Verdict::Unsigned | Verdict::Signed(_), _) => return Ok(()),
         };
@@ -171,10 +171,7 @@ fn parse_keys(path: &Path, text: &[u8]) -> Result<Keys, Stop> {
             unusable(path, &format!("line {number}: expected SIGNER_VERSION KEY"))
         })?;
         if let Some(first) = seen.insert(signer, number) {
-            return Err(unusable(
-                path,
-                &format!("line {number}: the signer of line {first} again"),
-            ));
+            return Err(unusable(path, &format!("line {number}: same signer as in line {first}")));
         }
         if secret::has_blank_end(key) {
             report::warning(format_args!(
@@ -185,7 +182,7 @@ fn parse_keys(path: &Path, text: &[u8]) -> Result<Keys, Stop> {
         keys.add(signer, key);
     }
     if keys.is_empty() {
-        return Err(unusable(path, "no key in it"));
+        return Err(unusable(path, "contains no key"));
     }
     Ok(keys)
 }
@@ -244,7 +241,7 @@ mod tests {
             parse("ops_1 x\nops_1 y").unwrap_err(),
             "keys: line 2: the signer of line 1 again"
         );
-        assert_eq!(parse("\n").unwrap_err(), "keys: no key in it");
+        assert_eq!(parse("\n").unwrap_err(), "keys: contains no key");
         assert!(parse("ops_1 ").is_err());
         assert!(parse("ops_x k").is_err());
         // Versions that no frame can have.

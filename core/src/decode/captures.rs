@@ -58,7 +58,7 @@ impl Captures {
     /// A description of what is wrong.
     pub fn new(regex: Regex, fields: &[(FieldName, String)]) -> Result<Self, String> {
         if regex.captures_len() < 2 {
-            return Err("no group in it".to_owned());
+            return Err("contains no group".to_owned());
         }
         let taken = |name: &str| fields.iter().any(|(field, _)| field.name == name);
         let mut targets = Vec::new();

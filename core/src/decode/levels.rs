@@ -112,7 +112,7 @@ impl<'a> Found<'a> {
     /// Stores the parts found.
     fn put(self, target: &mut Target) -> Result<(), Cause> {
         let Some(severity) = self.severity else {
-            return Err(Cause::new("no level in it"));
+            return Err(Cause::new("contains no level"));
         };
         target.set_severity(severity);
         if let Some(pid) = self.pid {

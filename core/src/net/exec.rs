@@ -21,6 +21,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::{DialError, Fault, FaultKind, Retries, Stream, peek_at};
 use crate::os::{Deadline, wait_for};
+use crate::report::words::{CLOSED, NO_ANSWER};
 use crate::report::{self, Cause as _, Level, Status, Stop};
 
 /// Time for a program to exit after its connection is closed, and again after a SIGTERM.
@@ -170,7 +171,7 @@ impl Process {
     /// Waits for the program to send anything.
     fn await_first_byte(&mut self, near: &Socket, deadline: Deadline) -> Result<(), DialError> {
         if !wait_for(near.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::of(FaultKind::Timeout, "no answer from the broker in time"));
+            return Err(DialError::of(FaultKind::Timeout, NO_ANSWER));
         }
         if peek_at(near, 0, &mut [0]).is_ok_and(|len| len > 0) {
             return Ok(());
@@ -179,7 +180,7 @@ impl Process {
             // The program has reported the cause, and another attempt would fail in the same way.
             Some(status) if status.code() == Some(2) => Err(Stop::Said(Status::Usage).into()),
             Some(status) => Err(DialError::of(FaultKind::Program, status_words(status))),
-            None => Err(DialError::of(FaultKind::Closed, "closed the connection")),
+            None => Err(DialError::of(FaultKind::Closed, CLOSED)),
         }
     }
 }

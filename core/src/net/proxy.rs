@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::bypass::Rule;
 use super::{DialError, Fault, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
+use crate::report::words::{CLOSED, NO_ANSWER};
 use crate::report::{self, Stop};
 
 /// Maximum size of a proxy's answer in bytes.
@@ -214,10 +215,10 @@ fn read_answer(mut socket: &Socket, deadline: Deadline) -> Result<String, DialEr
     let mut byte = [0];
     while !answer.ends_with(b"\r\n\r\n") {
         if !wait_for(socket.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::of(FaultKind::Timeout, "no answer in time"));
+            return Err(DialError::of(FaultKind::Timeout, NO_ANSWER));
         }
         match socket.read(&mut byte) {
-            Ok(0) => return Err(DialError::of(FaultKind::Closed, "closed the connection")),
+            Ok(0) => return Err(DialError::of(FaultKind::Closed, CLOSED)),
             Ok(_) => answer.extend_from_slice(&byte),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),

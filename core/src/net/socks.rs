@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{DialError, Fault, FaultKind, HostPort};
 use crate::os::{Deadline, wait_for};
+use crate::report::words::{CLOSED, NO_ANSWER};
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
@@ -134,10 +135,10 @@ fn read<const LEN: usize>(mut socket: &Socket, deadline: Deadline) -> Result<[u8
     let mut done = 0;
     while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
         if !wait_for(socket.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::of(FaultKind::Timeout, "no answer in time"));
+            return Err(DialError::of(FaultKind::Timeout, NO_ANSWER));
         }
         match socket.read(rest) {
-            Ok(0) => return Err(DialError::of(FaultKind::Closed, "closed the connection")),
+            Ok(0) => return Err(DialError::of(FaultKind::Closed, CLOSED)),
             Ok(len) => done += len,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),

@@ -20,6 +20,7 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::stat::{Mode, umask};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -131,7 +132,7 @@ fn make_way(path: &Path, sockaddr: &SockAddr, kind: Type, force: bool) -> io::Re
         return Err(io::Error::other("exists and is not a socket"));
     }
     if is_served(sockaddr, kind)? {
-        return Err(io::Error::other("another process listens there"));
+        return Err(Errno::EADDRINUSE.into());
     }
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

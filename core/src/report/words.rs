@@ -4,6 +4,13 @@
 use std::fmt::{Display, Formatter, Result};
 use std::time::Duration;
 
+/// The cause when a peer, server or proxy closed the connection.
+pub const CLOSED: &str = "closed the connection";
+/// The cause when a peer, server or proxy did not answer in time.
+pub const NO_ANSWER: &str = "no answer in time";
+/// The cause when nothing was sent or received on a connection for too long.
+pub const IDLE: &str = "idle timeout";
+
 /// `1 record`, `2 records`: a number and a singular noun, whose plural ends in `s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub u64, pub &'static str);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Access: where tokens come from and how they are renewed; names and endpoints.
+//! Access: sources of tokens and their renewal; names and endpoints.
 
 use heka_tests::playback::{Playback, Turn, frame, web_socket};
 use heka_tests::{Outcome, Signal, Tool, eventually};
@@ -27,7 +27,7 @@ fn a_token_that_runs_out_is_refreshed_before_it_is_used() {
     assert!(sent(&server, 2).contains(&format!("bearer {FRESH}")));
 }
 
-/// A grant of a token that has long run out by our clock, and is good for 30 s by the server's.
+/// Grants a token that has expired by our clock, but is valid for 30 s by the server's.
 fn short_grant() -> Turn {
     let body = format!(r#"{{"access_token":"{EXPIRED}","token_type":"bearer","expires_in":30}}"#);
     Turn::http("200 OK", "Content-Type: application/json\r\n", body).open()
@@ -59,9 +59,8 @@ fn a_refresh_token_that_another_cf_has_stored_is_used() {
     let home = Home::of(&server, TOKEN);
     let running =
         home.tool(&["--via", "log-cache", "-o", "payload", "--max-count", "1", "-v", GUID]).spawn();
-    // It has read the file when it has connected.
+    // By the time it connects, cf-tail has read the file.
     running.wait_stderr("connected (log-cache)");
-    // And what it is asked for next is new.
     eventually("questions", || (server.requests().len() >= 3).then_some(()));
     home.replace("refresh-s3cr3t", "rotated-s3cr3t");
     server.play(vec![refusal(), grant(), page(&[v2("x", 1)])]);
@@ -124,7 +123,7 @@ fn a_token_that_is_refused_is_refreshed_once() {
         .succeeds()
         .stdout_is("x\n");
 
-    // Also where the first question of all is refused.
+    // Also if the very first request is refused.
     let server = Playback::new(vec![refusal(), grant(), info(), page(&[v2("x", 1)])]);
     Home::of(&server, "opaque-s3cr3t").tool(&["--recent", GUID]).run().succeeds();
 
@@ -199,7 +198,7 @@ fn a_platform_is_asked_once_where_its_servers_are() {
         r#"{{"links":{{"log_cache":{{"href":"{url}"}},"logging":{{"href":"ws://127.0.0.1:1"}}}}}}"#,
         url = http(&playing)
     );
-    // Its server hangs up after an answer, as servers do with connections at rest.
+    // The server closes the connection after its answer, as servers do with idle connections.
     playing.play(vec![Turn::http("200 OK", "", links), info(), page(&[v2("x", 1)])]);
     let home = heka_tests::scratch();
     let config = format!(r#"{{"Target":"{}","AccessToken":"bearer {FRESH}"}}"#, http(&playing));
@@ -257,7 +256,7 @@ fn a_refreshed_token_is_kept_only_if_asked() {
 
 #[test]
 fn a_404_with_a_token_that_has_run_out_gets_another_one() {
-    // The third answer of the command is the first that is of use.
+    // Only the third output of the command is valid.
     let command = format!(
         "echo >>asked; echo a hint; [ $(wc -l <asked) -gt 2 ] && echo {FRESH} || echo {EXPIRED}"
     );
@@ -286,8 +285,8 @@ fn a_command_gives_the_token_and_does_not_get_one() {
         .stdout_is("x\n");
     assert!(sent(&server, 0).contains("\r\nauthorization: bearer s3cr3t-none\r\n"));
     for (command, words) in [
-        ("exit 7", "--token-command: exit status: 7"),
-        ("true", "--token-command: no token"),
+        ("exit 7", "--token-command: exit status 7"),
+        ("true", "--token-command: printed no token"),
         ("printf '\\377'", "--token-command: not UTF-8"),
     ] {
         let outcome = cf_tail(["--token-command", command, "app", "-a", "ws://127.0.0.1:1"]).run();
@@ -311,7 +310,7 @@ fn standard_input_and_files_give_tokens() {
             .stdin(format!("{FRESH}\n"))
             .run();
         outcome.succeeds();
-        // It is a web token: its scheme is added.
+        // A JSON web token gets its scheme.
         assert!(sent(&server, 0).contains(&format!("authorization: bearer {FRESH}\r\n")));
     }
 }
@@ -337,7 +336,7 @@ fn endpoints_come_from_the_configuration() {
         Home::of(&server, FRESH).tool(&["--via", via, GUID]).run().succeeds();
         assert_eq!(server.requests(), [request]);
     }
-    // Keys as the first versions wrote them, in another case, and nothing but the old server.
+    // The names of the first versions of cf, in another case, and only the old server.
     let server = Playback::new(vec![
         Turn::http("404 Not Found", "", "").open(),
         Turn::http("200 OK", "", "{}").open(),
@@ -353,7 +352,7 @@ fn endpoints_come_from_the_configuration() {
         server.requests(),
         ["GET / HTTP/1.1", "GET /v2/info HTTP/1.1", &format!("GET /tail/?app={GUID} HTTP/1.1")]
     );
-    // The gateway is in no configuration: the platform is asked.
+    // The gateway is not in the configuration: cf-tail asks the platform.
     let server = Playback::new(vec![]);
     let links = format!(r#"{{"links":{{"log_stream":{{"href":"{url}"}}}}}}"#, url = http(&server));
     server.play(vec![
@@ -413,7 +412,7 @@ fn a_log_cache_that_is_away_gives_way_to_the_controller_until_one_has_answered()
     let outcome = home.tool(&["-v", GUID]).run();
     outcome.succeeds().stderr_has("(log-cache): Connection refused");
     outcome.stderr_has("connected (trafficcontroller)");
-    // One that has answered is waited for, not given up for another.
+    // cf-tail waits for a server that has answered, instead of trying another one.
     let server = Playback::new(vec![info(), page(&[])]);
     let home = Home::of(&server, TOKEN);
     let outcome = home.tool(&["-v", GUID]).run();
@@ -425,7 +424,7 @@ fn a_log_cache_that_is_away_gives_way_to_the_controller_until_one_has_answered()
 fn a_token_that_was_given_goes_to_the_platform_that_was_named() {
     let found = format!(r#"{{"resources":[{{"guid":"{GUID}"}}]}}"#);
     for (host, is_asked) in [("127.0.0.1", true), ("localhost", false)] {
-        // The API that cf targets is that of the same host, or of another platform.
+        // The API that cf targets is on the same host, or belongs to another platform.
         let api = Playback::new(vec![Turn::http("200 OK", "", &found)]);
         let server = Playback::new(vec![recent(&[("x", 1)])]);
         let named = ws(&server).replace("127.0.0.1", host);
@@ -440,7 +439,7 @@ fn a_token_that_was_given_goes_to_the_platform_that_was_named() {
     }
 }
 
-/// The guard of all tests here: a token in an output makes the test fail, whoever ran what.
+/// Checks the guard of all tests here: a token in any output makes the test fail.
 #[test]
 #[should_panic(expected = "it shows a secret")]
 fn a_test_whose_output_has_a_token_fails() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Peers that confirm what heka-send sends them (`--ack=peer`), lose count of it, or do not confirm.
+//! Peers that acknowledge what heka-send sends (`--ack=peer`), with wrong numbers, or not at all.
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use heka_tests::{Peer, Signal, Tool, accept, eventually, scratch};
 
 const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
 
-/// What a peer has confirmed is safe, whatever it does then.
+/// Acknowledged records are safe, whatever the peer does later.
 #[test]
 fn a_receiver_that_has_confirmed_may_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -62,7 +62,7 @@ fn the_first_request_that_is_not_answered_ends_the_attempt() {
     let end = sender.finish();
     end.exits(3).stderr_has(&format!("{address}: does not acknowledge; retrying in 20 ms\n"));
     end.stderr_has("heka-listen acknowledges only with --ack");
-    // The same at the end of the input, and if there are messages.
+    // The same at the end of the input, and between messages.
     let sender = send("--retry=0").stdin("x\n").spawn();
     let _stays = accept(&listener);
     let end = sender.finish();
@@ -104,7 +104,7 @@ fn a_receiver_that_confirms_nothing_is_told_apart_from_one_that_does() {
     listener.wait_stdout_is("x\n");
 }
 
-/// A receiver that refuses a record goes on behind it.
+/// A receiver that rejects a record continues after it.
 #[test]
 fn a_receiver_that_refuses_a_record_confirms_the_others() {
     let args = ["127.0.0.1:0", "-opayload", "--ack", "--max-message-size=1000"];
@@ -112,7 +112,7 @@ fn a_receiver_that_refuses_a_record_confirms_the_others() {
     let tool = Tool::new("heka-send").args(["-v", "--ack=peer", &listener.addr]);
     let mut sender = tool.stdin_open().spawn();
     sender.write(format!("one\n{}\ntwo\n", "x".repeat(5000)));
-    listener.wait_stderr("message length over the limit");
+    listener.wait_stderr("message longer than the limit");
     let counted = " 2 acknowledged, 1 refused";
     eventually("all are acknowledged", || sender.statistics().contains(counted).then_some(()));
     sender.write("three\n");
@@ -121,7 +121,7 @@ fn a_receiver_that_refuses_a_record_confirms_the_others() {
     listener.wait_stdout_is("one\ntwo\nthree\n");
 }
 
-/// The same if there is never a pause, and at the end of each of several connections.
+/// The same without pauses, and at the end of each of several connections.
 #[test]
 fn a_receiver_that_refuses_a_record_delays_and_doubles_nothing() {
     let text: String = (0..300).map(|number| format!("line {number}\n")).collect();
@@ -136,7 +136,7 @@ fn a_receiver_that_refuses_a_record_delays_and_doubles_nothing() {
         );
         let sent = heka_tests::sh(&line).env("ADDRESS", &listener.addr).stdin(text.clone()).run();
         sent.exits(1).stderr_has("message 1 refused: longer than the receiver's limit");
-        listener.wait_stderr("message length over the limit");
+        listener.wait_stderr("message longer than the limit");
         listener.wait_stdout_is(&text);
     }
 }
@@ -154,7 +154,7 @@ fn a_receiver_that_is_stopped_is_not_suspected_of_lacking_a_flag() {
     });
     listener.signal(Signal::SIGSTOP);
     sender.write("two\n");
-    // On the connection that it was confirmed on, and on those after it.
+    // On the connection of the acknowledgement, and on later ones.
     eventually("it is given up", || {
         (sender.stderr().matches("stopped acknowledging").count() > 1).then_some(())
     });

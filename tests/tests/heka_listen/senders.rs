@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The flags of heka-listen: what is taken, in which form it is written, where, and with which
-//! limits.
+//! The flags of heka-listen: input, output form, destination and limits.
 
 use std::fs;
 use std::io::Write;
@@ -26,11 +25,11 @@ fn lines(numbers: std::ops::Range<u32>) -> String {
     numbers.map(|number| format!("line {number}\n")).collect()
 }
 
-/// Frames of this many bytes in all, of which the last has what may be the beginning of one in it.
+/// Returns frames of this total size, of which the last contains a possible beginning of a frame.
 fn frames_of(size: usize) -> Vec<u8> {
     let all = |len: usize| {
         let lines = (0..5).map(|number| "x".repeat(if number == 0 { len } else { 50_000 }) + "\n");
-        // A header of 127 bytes could begin there, and end in what comes next.
+        // A header of 127 bytes could begin there, and end in the following data.
         frames(&(lines.collect::<String>() + "a\x1e\u{7f}\x08\x01\n"))
     };
     let some = all(50_000).len();
@@ -39,7 +38,7 @@ fn frames_of(size: usize) -> Vec<u8> {
     all
 }
 
-/// What fills the room of a read, with nothing behind it, is all that there is for now.
+/// Input that fills the buffer exactly is handled without waiting for more.
 #[test]
 fn what_fills_a_read_to_the_byte_is_not_held() {
     let folder = scratch();
@@ -64,7 +63,7 @@ fn listen(folder: &TempDir, args: &[&str]) -> Peer {
     Peer::with("heka-listen", args, |tool| tool.dir(folder.path()))
 }
 
-/// Sends lines with confirmations; everything has to be confirmed.
+/// Sends lines with acknowledgements, and expects all of them to be acknowledged.
 fn send(peer: &Peer, text: &str) {
     let args = ["--ack=peer", "--retry=0", "--linger=20s", &peer.addr];
     Tool::new("heka-send").args(args).stdin(text).run().succeeds();
@@ -167,7 +166,7 @@ fn lies_and_noise_cost_a_bounded_amount_of_memory() {
         (number >> 56) as u8
     };
     let noise: Vec<u8> = (0..4 << 20).map(|_| noise()).collect();
-    // A message of 4 GiB, one of just the limit, an endless line, and anything.
+    // A message of 4 GiB, one of exactly the limit, an endless line, and arbitrary bytes.
     let starts: [&[u8]; 4] = [
         b"\x1e\x06\x08\xff\xff\xff\xff\x0f\x1f",
         b"\x1e\x04\x08\x80\x80\x40\x1f\x32",
@@ -234,7 +233,7 @@ fn files_end_where_they_should() {
     drop(listener);
     let mut files: Vec<_> =
         fs::read_dir(folder.path()).expect("files").map(|file| file.unwrap().path()).collect();
-    // The newest has no stamp, and numbers stand behind those of the same second.
+    // The newest has no time stamp; numbers follow the names of the same second.
     files.sort_by_key(|path| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let mut parts = name.split('.').skip(1);
@@ -279,7 +278,7 @@ fn what_is_confirmed_is_on_the_disk() {
     let calls = fs::read_to_string(trace).expect("calls");
     let at = |call: &str| calls.find(call).unwrap_or_else(|| panic!("no {call}: {calls}"));
     let (written, synced) = (at("write("), at("fdatasync("));
-    // The confirmation is a frame: it begins with 0x1e.
+    // The acknowledgement is a frame: it begins with 0x1e.
     let confirmed = calls.rfind("\\36\\").unwrap_or_else(|| panic!("no confirmation: {calls}"));
     assert!(written < synced && synced < confirmed, "{calls}");
 }
@@ -323,7 +322,7 @@ fn a_torn_record_is_cut_off_before_the_next_one() {
     send(&listener, "one\ntwo\n");
     listener.into_running().end_by(Signal::SIGKILL);
     let whole = fs::metadata(&path).expect("it").len();
-    // What a process that is killed while it writes leaves behind, at every length.
+    // The remains of a process that was killed while it wrote, at every length.
     let torn = frames("torn\n");
     for len in 1..torn.len() {
         let mut file = fs::OpenOptions::new().append(true).open(&path).expect("it");
@@ -349,7 +348,7 @@ fn text_that_is_torn_is_ended_and_nothing_of_others_is_cut_off() {
     connect(&listener).write_all(b"ours\n").expect("cannot write");
     let written = || fs::read_to_string(&path).unwrap_or_default();
     eventually("both", || (written() == "somebody's\nours\n").then_some(()));
-    // Not frames, though frames are to follow.
+    // Not frames, although frames are to follow.
     fs::write(&path, "somebody's\x1e").expect("a file");
     drop(listen(&folder, &["--write=all"]));
     assert_eq!(written(), "somebody's\x1e");
@@ -360,7 +359,7 @@ fn killed_in_the_middle_of_a_write_it_loses_and_tears_nothing() {
     let folder = scratch();
     let path = folder.path().join("all.heka");
     let text = lines(0..2000);
-    // Beyond that size of a file the system kills the writer, with half a record written.
+    // At this file size the system kills the writer, with half a record written.
     let line =
         "ulimit -f 40; exec heka-listen --ack --write=all.heka 127.0.0.1:0 --ready-fd 3 3>ready";
     let first = sh(line).dir(folder.path()).spawn();
@@ -414,7 +413,7 @@ fn sockets_of_every_kind_are_inherited() {
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let stream = UnixListener::bind(folder.path().join("s")).expect("a socket");
     let (tcp_at, udp_at) = (tcp.local_addr().unwrap(), udp.local_addr().unwrap());
-    // The descriptors that a shell can be given, 0 to 2, become 3 to 5.
+    // The descriptors that a shell can pass, 0 to 2, become 3 to 5.
     let line = "exec 3<&0 4<&1 5<&2 2>err >out <&-; LISTEN_PID=$$ LISTEN_FDS=3 exec heka-listen \
                 -opayload";
     let tool = sh(line).dir(folder.path()).stdin_file(std::os::fd::OwnedFd::from(tcp).into());
@@ -429,7 +428,7 @@ fn sockets_of_every_kind_are_inherited() {
         eventually(&address, || (written() == expected).then_some(()));
     }
     running.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
-    // A socket file that was inherited belongs to the one who made it.
+    // An inherited socket file belongs to its creator.
     assert!(folder.path().join("s").exists());
 }
 
@@ -494,7 +493,7 @@ fn a_long_datagram_is_taken_whole_or_told() {
     let socket = Socket::new(Domain::UNIX, Type::DGRAM, None).expect("a socket");
     socket.set_send_buffer_size(1 << 20).expect("a size");
     let address = SockAddr::unix(folder.path().join("g")).expect("an address");
-    // The second is more than there is room for.
+    // The second exceeds the available room.
     for (arg, len, taken) in
         [("--max-message-size=4M", 300_000, 300_000), ("--max-message-size=1K", 100_000, 65_536)]
     {
@@ -508,7 +507,7 @@ fn a_long_datagram_is_taken_whole_or_told() {
         let is_cut = taken < len;
         let end = listener.into_running().finish();
         end.exits(is_cut.into()).stdout_is(format!("{}\nend\n", "x".repeat(taken)));
-        assert_eq!(end.err().contains("unix: datagram longer than 65536 bytes, cut"), is_cut);
+        assert_eq!(end.err().contains("unix: datagram longer than 65536 bytes, truncated"), is_cut);
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail, one scenario after the other: what was written comes out once, whole.
+//! heka-tail, one scenario after the other: each line is printed once and complete.
 
 use std::fs::{self, OpenOptions};
 
@@ -144,7 +144,7 @@ fn directories_and_patterns_gain_files() {
     fs::create_dir(scene.path("logs")).unwrap();
     scene.append("logs/a.log", "a1\n");
     for operand in ["logs", "logs/*.log"] {
-        // What appears later has no lines that are too old.
+        // No line of a file that appears later is too old.
         let flags: &[&str] = if operand == "logs" { &["-n", "1"] } else { &[] };
         let tail = scene.tool(flags).arg(operand).spawn();
         tail.wait_stdout("a1", |out| out.starts_with(b"a1\n"));
@@ -251,10 +251,10 @@ fn a_second_writer_of_positions_is_refused_and_positions_can_be_shown() {
 #[test]
 fn trouble_with_the_position_file_is_told_and_following_goes_on() {
     let scene = Scene::new("1\n");
-    // A directory in the place of the temporary file: also root cannot write that.
+    // A directory in place of the temporary file: root cannot write that, either.
     fs::create_dir(scene.path("pos.new")).unwrap();
     let tail = scene.follow(&["--checkpoint=pos", "--checkpoint-every=10ms"]);
-    tail.wait_stderr("still following");
+    tail.wait_stderr("positions are stored later");
     scene.append("app.log", "2\n");
     tail.wait_stdout_is("1\n2\n");
     fs::remove_dir(scene.path("pos.new")).unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! heka-tail where a line could get lost, come late, or cost the others: each case was one once.
+//! Situations in which heka-tail once lost a line, was late, or harmed other files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,7 +9,7 @@ use heka_tests::scene::{Scene, gzip, lets_go_of};
 use heka_tests::{Outcome, Running, StoppableDisk, Tool, eventually, sh};
 use nix::sys::signal::Signal;
 
-/// Time of the processor that it has used, in hundredths of a second.
+/// Returns its processor time in hundredths of a second.
 fn ticks(tail: &Running) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", tail.pid())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -95,8 +95,8 @@ fn positions_that_cannot_be_saved_cost_no_time() {
     fs::create_dir(scene.path("pos.new")).unwrap();
     let tail = scene.follow(&["--checkpoint=pos", "--checkpoint-every=2"]);
     scene.append("app.log", "2\n3\n");
-    tail.wait_stderr("still following");
-    // It tries again after a second, and then before the two records are complete.
+    tail.wait_stderr("positions are stored later");
+    // It retries after a second, and again before the two records are complete.
     scene.append("app.log", "4\n");
     tail.wait_stdout_is("1\n2\n3\n4\n");
     let (before, start) = (ticks(&tail), std::time::Instant::now());
@@ -111,7 +111,7 @@ fn positions_that_cannot_be_saved_cost_no_time() {
 
 #[test]
 fn a_file_that_cannot_be_read_any_more_keeps_nothing_waiting() {
-    // Reading at the start of it is an error that no other file has.
+    // Reading the start of this file is an error that no other file has.
     let scene = Scene::new("");
     fs::remove_file(scene.path("app.log")).unwrap();
     std::os::unix::fs::symlink("/proc/self/mem", scene.path("app.log")).unwrap();
@@ -121,7 +121,7 @@ fn a_file_that_cannot_be_read_any_more_keeps_nothing_waiting() {
     std::os::unix::fs::symlink("real", scene.path("new")).unwrap();
     scene.rename("new", "app.log");
     tail.wait_stdout_is("1\n");
-    tail.wait_stderr("app.log: can be read now");
+    tail.wait_stderr("app.log: readable again");
     let err = tail.end_by(Signal::SIGTERM).err();
     assert_eq!(err.matches("Input/output error").count(), 1, "{err}");
 }
@@ -139,11 +139,11 @@ fn messages_of_several_lines_are_written_at_the_end() {
     let tail = scene.follow(&[&patient[..], &["--incomplete"]].concat());
     tail.wait_stdout_is("a\n more\n");
     tail.end_by(Signal::SIGTERM).stdout_is(format!("{text}unfin\n"));
-    // A later run has the rest of it.
+    // A later run reads the rest.
     let tail = scene.follow(&[&patient[..], &["--checkpoint=pos"]].concat());
     tail.wait_stdout_is("a\n more\n");
     tail.end_by(Signal::SIGTERM).stdout_is("a\n more\n");
-    // A rotated file may hold one too.
+    // A rotated file may contain one, too.
     let tail = scene.follow(&patient);
     tail.wait_stdout_is("a\n more\n");
     scene.rename("app.log", "app.log.1");
@@ -169,7 +169,7 @@ fn messages_of_several_lines_do_not_wait_for_the_end_of_a_rotated_file() {
         out.contains("b\n more\n") && out.contains("c\n")
     });
     tail.end_by(Signal::SIGTERM);
-    // Those of files that are read one after the other stay in order.
+    // Lines of files that are read one after the other stay in order.
     let scene = Scene::new("1\n");
     let run = || scene.once(&[GROUPED, "--checkpoint=pos"]);
     run().succeeds().stdout_is("1\n");
@@ -198,7 +198,7 @@ fn late_lines_of_a_rotated_file_are_read_by_the_next_run() {
 
 #[test]
 fn one_that_is_far_behind_keeps_nothing_waiting() {
-    // Of zeros, which take no room: more than can be read in the time.
+    // Zeros, which take no space on the disk: more than can be read in time.
     let scene = Scene::new("");
     fs::OpenOptions::new()
         .write(true)
@@ -245,7 +245,7 @@ fn numbers_that_rise_are_read_in_order() {
     let scene = Scene::new("1\n");
     let run = || scene.once(&["--checkpoint=pos"]);
     run().succeeds().stdout_is("1\n");
-    // What happens within a tick of the file system's clock cannot be put in order.
+    // Events within a tick of the file system's clock have no order.
     let later = |name: &str, than: &str| {
         let born = |name: &str| fs::metadata(scene.path(name)).unwrap().created().unwrap();
         eventually("a younger file", || {
@@ -288,7 +288,7 @@ fn one_that_is_moved_back_goes_on_where_it_was_left() {
 fn an_unfinished_first_line_is_delivered_when_its_file_is_truncated() {
     let scene = Scene::new("unfin");
     scene.append("b.log", "1\n");
-    // The files are looked at in this order.
+    // The files are checked in this order.
     let tail = scene.tool(&["app.log", "b.log"]).spawn();
     tail.wait_stdout_is("1\n");
     fs::write(scene.path("app.log"), "ok\n").unwrap();
@@ -321,7 +321,7 @@ fn what_is_deleted_before_it_is_read_is_reported_with_its_size() {
     let scene = Scene::new("1\n");
     let run = || scene.once(&["--checkpoint=pos"]);
     run().succeeds().stdout_is("1\n");
-    // More than its reader takes before the next file is gone.
+    // More than the reader can accept before the next file is gone.
     let line = format!("{}\n", "x".repeat(999));
     scene.append("app.log", &line.repeat(4000));
     scene.rename("app.log", "app.log.2");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! heka-tail and the system around it: limits, permissions, full disks, signals, and a thousand
-//! files in which nothing happens.
+//! idle files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -10,8 +10,8 @@ use heka_tests::scene::{Scene, gzip, rests};
 use heka_tests::{Running, Tool, bindir, copy_program, eventually, require, scratch};
 use nix::sys::signal::Signal;
 
-/// Runs a shell line as root of a user namespace of its own, where limits can be set and file
-/// systems mounted; `None` where that is not allowed.
+/// Runs a shell line as root of its own user namespace, where limits can be set and file systems
+/// mounted; `None` where that is not allowed.
 fn in_namespace(scene: &Scene, line: &str) -> Option<Running> {
     if !require("unshare") || !require("mount") {
         return None;
@@ -93,7 +93,7 @@ fn a_file_that_may_not_be_read_is_told_and_tried_again() {
         if !nix::unistd::geteuid().is_root() {
             return scene.tool(flags).args(["app.log", "b.log"]);
         }
-        // Root may read everything: somebody else runs a copy of it.
+        // Root may read everything, so another user runs a copy of it.
         fs::set_permissions(scene.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         copy_program(&bindir().join("heka-tail"), &scene.path("heka-tail"));
         Tool::at("/usr/bin/setpriv")
@@ -129,11 +129,11 @@ fn a_full_disk_under_the_positions_is_told_and_following_goes_on() {
                   until [ -s disk/pos ]; do sleep 0.02; done; cp disk/pos saved; } & \
                 exec heka-tail --verbose -o payload --checkpoint=disk/pos --checkpoint-every=10ms app.log";
     let Some(tail) = in_namespace(&scene, line) else { return };
-    tail.wait_stderr("No space left on device; still following");
+    tail.wait_stderr("No space left on device; positions are stored later");
     scene.append("app.log", "2\n");
     tail.wait_stdout_is("1\n2\n");
     scene.append("room", "");
-    tail.wait_stderr("saved again");
+    tail.wait_stderr("positions are stored again");
     eventually("the position", || scene.path("saved").exists().then_some(()));
     let err = tail.end_by(Signal::SIGTERM).err();
     assert_eq!(err.matches("No space left").count(), 1, "{err}");
@@ -146,7 +146,7 @@ fn a_full_disk_under_the_positions_is_told_and_following_goes_on() {
 #[test]
 fn hup_looks_at_everything_at_once() {
     let scene = Scene::new("1\n");
-    // By itself it would look again in an hour.
+    // By itself it would check again in an hour.
     let tail = scene.follow(&["--use-polling", "--sleep-interval=1h", "--rescan-interval=1h"]);
     tail.wait_stdout_is("1\n");
     scene.append("app.log", "2\n");
@@ -198,7 +198,7 @@ fn a_killed_one_goes_on_with_whole_lines() {
             scene.append("app.log", "");
         }
     }
-    // What was written since the last save comes again, whole.
+    // Lines written since the last save come again, complete.
     let out = scene.once(&["--checkpoint=pos"]).out();
     let whole = |from: &usize| (*from..6).map(|line| format!("{line}\n")).collect::<String>();
     assert!((1..=6).any(|from| out == whole(&from)), "{out:?}");
@@ -237,7 +237,7 @@ fn what_cannot_be_opened_for_another_reason_is_told_too() {
     symlink("loop", scene.path("loop")).unwrap();
     let outcome = scene.tool(&["--no-follow", "loop"]).run();
     outcome.exits(1).stderr_is("heka-tail: loop: Too many levels of symbolic links\n");
-    // Nobody writes to it: opening it must not wait.
+    // No writer: opening it must not block.
     nix::unistd::mkfifo(&scene.path("pipe"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     for flags in [&["-n", "+1"], &["-n", "5"]] {
         let outcome = scene.tool(&["--no-follow", "pipe"]).args(flags).run();

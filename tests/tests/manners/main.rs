@@ -12,3 +12,4 @@ mod stuck;
 mod terminal;
 mod tools;
 mod warnings;
+mod wording;

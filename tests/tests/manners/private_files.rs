@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files that tools make and read where others may have been before them, and who may read them.
+//! Files that tools create and read where others may have been first, and who may read them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use heka_tests::{Outcome, Tool, require_kafka, require_root, scratch, sh, vector};
 
-/// Some user that is neither root nor us.
+/// A user that is neither root nor us.
 const STRANGER: u32 = 12_345;
 
 fn mode(path: impl AsRef<Path>) -> u32 {
@@ -57,7 +57,7 @@ fn a_queue_of_another_user_is_refused() {
     fs::create_dir(&q).unwrap();
     chown(&q, Some(STRANGER), None).unwrap();
     queue(folder.path()).exits(2).stderr_has("heka-send: q: belongs to another user\n");
-    // Where a link leads to is up to its owner.
+    // The target of a link is up to its owner.
     chown(&q, Some(0), None).unwrap();
     fs::rename(&q, folder.path().join("real")).unwrap();
     symlink("real", &q).unwrap();
@@ -82,7 +82,7 @@ fn the_umask_counts_for_a_file_of_records_unless_a_mode_is_given() {
     }
 }
 
-/// Each tool that stores positions, told to do so in `app.pos`.
+/// Calls of each tool that stores positions, here in `app.pos`.
 fn storing(folder: &Path) -> Vec<Tool> {
     fs::write(folder.join("app.log"), "line\n").unwrap();
     fs::write(folder.join("ticks.lua"), "function process_message() return 0 end\n").unwrap();
@@ -117,7 +117,7 @@ fn an_empty_checkpoint_is_told_of_and_a_new_one_is_not() {
         let emptied = fs::File::create(folder.path().join("app.pos")).unwrap();
         emptied.set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
         let said = tool.run().err();
-        assert!(said.contains("app.pos: empty, no position in it\n"), "{said}");
+        assert!(said.contains("app.pos: contains no position\n"), "{said}");
     }
     for tool in storing(folder.path()) {
         fs::remove_file(folder.path().join("app.pos")).unwrap();
@@ -177,7 +177,7 @@ fn a_huge_file_is_not_read_as_a_checkpoint() {
     }
 }
 
-/// A call of each tool that reads a file of secrets.
+/// Calls of each tool that reads a file of secrets.
 fn trusting(folder: &Path, file: &str) -> Vec<Tool> {
     let call = |name: &str, args: &[&str]| Tool::new(name).dir(folder).args(args).arg(file);
     let nats = ["nats://127.0.0.1:1/s", "--retry=0"];
@@ -251,7 +251,7 @@ fn what_can_never_match_in_a_file_of_keys_is_told() {
     encode.succeeds().stderr_has("warning: keys: the key begins or ends with a blank\n");
 }
 
-/// Without root's rights nobody can look into the memory of a process that has a key.
+/// Without root's rights, nobody can read the memory of a process that has a key.
 #[test]
 fn a_key_is_in_no_core_dump() {
     if !require_root() {
@@ -271,6 +271,6 @@ fn a_key_is_in_no_core_dump() {
         fs::metadata(format!("/proc/{}/mem", tool.pid())).unwrap().uid()
     };
     assert_eq!(owner(&[]), STRANGER);
-    // The system gives what it keeps from others to root.
+    // The system gives root what it keeps from others.
     assert_eq!(owner(&["--signer=ops", "--hmac-key-file=key"]), 0);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Connecting again is announced alike by all tools, and any wait can be interrupted.
+//! All tools announce retries alike, and any wait can be interrupted.
 
 use heka_tests::{Signal, Tool};
 
-/// What each tool that connects is given to connect to nobody, and the cause that it then names.
-const NOBODY: [(&str, &[&str], &str); 4] = [
+/// Arguments of each tool that connects, for an address that refuses, and the cause that is
+/// reported.
+const NOBODY: [(&str, &[&str], &str); 5] = [
     ("heka-send", &["127.0.0.1:1"], "127.0.0.1:1: Connection refused"),
     ("ws-source", &["ws://127.0.0.1:1/"], "ws://127.0.0.1:1/: Connection refused"),
+    ("heka-nats", &["nats://127.0.0.1:1/a.b"], "nats://127.0.0.1:1/a.b: Connection refused"),
     ("unix-sock", &["nobody"], "nobody: No such file or directory"),
     (
         "cf-tail",
@@ -35,7 +37,7 @@ fn the_next_attempt_is_announced_alike() {
 fn a_signal_ends_the_wait() {
     for (name, args, cause) in NOBODY {
         let waiting = tool(name, args).args(["--retry", "1", "--retry-delay", "90s"]).spawn();
-        // Longer than the longest delay of some.
+        // Longer than the longest default delay.
         waiting.wait_stderr(&format!("{name}: {cause}; retrying in "));
         waiting.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What tools tell of themselves while they run: on SIGUSR1, and on a terminal with --progress.
+//! Statistics of running tools: on SIGUSR1, and on a terminal with --progress.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use heka_tests::{Peer, Pty, Running, Signal, Tool, eventually, scratch, sh, unix};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A pipe that nobody reads, as a tool's standard output.
+/// A pipe that is not read, as a tool's standard output.
 pub(crate) struct Stuck {
     _reader: std::io::PipeReader,
     writer: std::io::PipeWriter,
@@ -25,7 +25,7 @@ impl Stuck {
         File::from(OwnedFd::from(self.writer.try_clone().unwrap()))
     }
 
-    /// Waits until nothing more gets into it.
+    /// Waits until the pipe is full.
     pub(crate) fn wait_full(&self) {
         eventually("the pipe is full", || {
             let mut fds = [PollFd::new(self.writer.as_fd(), PollFlags::POLLOUT)];
@@ -33,7 +33,7 @@ impl Stuck {
         });
     }
 
-    /// `tool`, which writes into it, says that it is stuck, each time that it is asked.
+    /// Expects `tool`, which writes into it, to report each time that it is stuck.
     fn is_told_by(&self, tool: &Running) {
         self.wait_full();
         let is_told = || tool.statistics().contains(", blocked on standard output for ");
@@ -73,8 +73,8 @@ fn a_tool_that_is_stuck_says_so_when_asked() {
     stuck.is_told_by(&server);
 }
 
-/// The rows of a terminal after `text`, and the row of the cursor.
-fn rows(text: &str) -> (Vec<String>, usize) {
+/// Returns the rows of a terminal after `text`, and the row of the cursor.
+pub(crate) fn rows(text: &str) -> (Vec<String>, usize) {
     let (mut rows, mut row, mut column) = (vec![String::new()], 0, 0);
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -142,7 +142,7 @@ fn the_end_of_a_file_is_foreseen() {
     pty.wait_screen("percentage and time left", |text| {
         rows(text).0.iter().any(|row| row.contains("%, ") && row.ends_with(" left"))
     });
-    // A warning stands on a line of its own.
+    // A warning gets a line of its own.
     tool.signal(Signal::SIGUSR1);
     pty.wait_screen("statistics", |text| {
         rows(text).0.iter().any(|row| row.starts_with("heka-encode: ") && row.contains("bytes in"))

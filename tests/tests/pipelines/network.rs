@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Addresses, limits and manners of heka-send and heka-listen.
+//! Addresses, limits and behaviour of heka-send and heka-listen.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -34,7 +34,7 @@ fn one_process_listens_on_every_kind_of_address() {
     let listener =
         Peer::new("heka-listen", addresses.iter().map(String::as_str).chain(["-opayload"]));
     let bound = listener.addrs.clone();
-    // Each of them is one to send to.
+    // Each of them can be sent to.
     assert_eq!(bound[2], addresses[2]);
     assert_eq!(bound[3], format!("unix:{abstract_name}"));
     assert!(bound[4].starts_with("udp://127.0.0.1:"), "{bound:?}");
@@ -104,7 +104,7 @@ fn a_dead_address_does_not_hold_up_another() {
         let tool = Tool::new("heka-send").args(args).args(order.map(|place| addresses[place]));
         let sender = tool.stdin(text.clone()).spawn();
         live.wait_stdout("all lines", |out| out == text.as_bytes());
-        // It tries still.
+        // It is still retrying.
         let end = sender.end_by(Signal::SIGTERM);
         end.killed_by(Signal::SIGTERM).stderr_has("20000 messages not acknowledged");
         assert!(!end.err().contains(&dead.addr), "{end}");
@@ -116,12 +116,12 @@ fn a_socket_file_has_its_mode_and_only_a_stale_one_is_replaced() {
     let folder = scratch();
     let path = folder.path().join("s");
     let address = format!("unix:{}", path.display());
-    // Dropped without being removed: nobody listens any more.
+    // Dropped without being removed: nobody listens any longer.
     drop(UnixListener::bind(&path).expect("a socket"));
     let listener = Peer::new("heka-listen", ["--mode=600", &address]);
     assert_eq!(fs::metadata(&path).expect("the socket").permissions().mode() & 0o777, 0o600);
     let second = Tool::new("heka-listen").arg(&address).run();
-    second.exits(1).stderr_has("another process listens there");
+    second.exits(1).stderr_has("Address already in use");
     drop(listener);
     fs::remove_file(&path).ok();
     fs::write(&path, "precious").expect("a file");
@@ -158,7 +158,7 @@ fn text_becomes_messages_as_in_tcp_input() {
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(text.contains(r#""Payload":"hi\n""#), "{text}");
     assert!(text.contains(r#""Type":"TcpInput""#), "{text}");
-    // A host, not the port that it happened to get.
+    // The host, not the port that it happened to get.
     assert!(text.contains(r#""Hostname":"127.0.0.1""#), "{text}");
 }
 
@@ -279,7 +279,7 @@ fn a_message_over_the_limit_costs_only_itself() {
     let text = format!("one\n{}\ntwo\n", "x".repeat(5000));
     Tool::new("heka-send").arg(&listener.addr).stdin(text).run().succeeds();
     let end = listener.into_running().finish();
-    end.exits(1).stdout_is("one\ntwo\n").stderr_has("message length over the limit");
+    end.exits(1).stdout_is("one\ntwo\n").stderr_has("message longer than the limit");
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn a_proxy_is_asked_for_a_tunnel() {
         String::from_utf8(request).expect("text")
     });
     let address = format!("127.0.0.1:{}", listener.port());
-    // The environment's proxy is not for this machine, a named one is.
+    // The environment's proxy is not used for this machine, a named one is.
     let refused = Tool::new("heka-send").args(["-x", &url, &address]).stdin("x\n").run();
     refused.exits(2).stderr_has("ALL_PROXY");
     let bare = url.replace("me:secret@", "");
@@ -369,7 +369,7 @@ fn signatures_are_made_and_verified() {
 
 #[test]
 fn statistics_are_told_at_any_time() {
-    // A peer that takes the connection and says nothing.
+    // A peer that accepts the connection and sends nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = silent.local_addr().expect("an address").to_string();
     let mut sender = Tool::new("heka-send").args([&addr, "--ack=peer"]).stdin_open().spawn();
@@ -424,7 +424,7 @@ fn a_closed_or_full_output_is_told() {
     connect(&listener).write_all(b"x\n").expect("cannot write");
     let end = listener.into_running().finish();
     end.exits(1).stderr_has("write error: No space left on device");
-    // A reader that goes is noticed at once, not only when there is something to write.
+    // A reader that exits is noticed at once, not only at the next write.
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let listener = Peer::with("heka-listen", ["127.0.0.1:0"], |tool| {
         tool.stdout_file(std::os::fd::OwnedFd::from(writer).into())
@@ -443,7 +443,7 @@ fn a_unix_stream_is_confirmed_by_being_read() {
     let args = [format!("unix:{}", path.display()), "--linger=200ms".to_owned()];
     let sender = Tool::new("heka-send").args(args).stdin("x\n").spawn();
     let (stream, _): (UnixStream, _) = listener.accept().expect("a connection");
-    // Nobody reads: that is no delivery.
+    // Nobody reads: that is not a delivery.
     sender.finish().exits(3).stderr_has("1 message not acknowledged within 200 ms");
     drop(stream);
 }
@@ -467,7 +467,7 @@ fn ten_thousand_connections_fit_and_lose_nothing() {
     let frame = Tool::new("heka-encode").stdin("m\n").run().stdout;
     for round in 0..10 {
         for stream in streams.iter_mut().take(SENDING) {
-            // The others keep an unfinished record here.
+            // The other senders leave an unfinished record.
             let part = if round == 0 { &frame[..20] } else { &frame[..] };
             let rest = if round == 0 { &frame[20..] } else { &[] };
             stream.write_all(part).and_then(|()| stream.write_all(rest)).expect("cannot write");
@@ -490,7 +490,7 @@ fn ten_thousand_connections_fit_and_lose_nothing() {
 fn a_wait_can_be_ended_at_any_time() {
     let dead = DeadEnd::new();
     for args in [["127.0.0.1:1", "--retry-delay=1h"], [&dead.addr, "-w1h"]] {
-        // A queue is filled whether anybody is there or not.
+        // A queue is filled with and without a receiver.
         let sender = Tool::new("heka-send").args(args).args(["-T", "--queue=spool"]);
         let mut sender = sender.stdin_open().spawn();
         sender.write("x\n");

@@ -29,8 +29,8 @@ fn confirmations_come_over_tls_too() {
     listener.wait_stdout_is("over TLS\n");
 }
 
-/// Between themselves the tools speak 1.3, so socat stands between them and speaks the older one to
-/// either.
+/// The tools use version 1.3 with each other, so socat stands between them and uses the older
+/// version with both.
 #[test]
 fn confirmations_come_over_either_version() {
     let Some(folder) = certificates() else { return };
@@ -42,7 +42,7 @@ fn confirmations_come_over_either_version() {
     for version in ["TLS1.2", "TLS1.3"] {
         let version =
             format!("openssl-min-proto-version={version},openssl-max-proto-version={version}");
-        // To the one that listens for TLS, and for the one that sends it.
+        // For the side that listens with TLS, and for the side that sends with it.
         for sends_tls in [false, true] {
             let port = free_port();
             let (listener, line, address) = if sends_tls {
@@ -123,8 +123,8 @@ fn a_file_that_is_none_is_a_wrong_argument() {
     let Some(folder) = certificates() else { return };
     for (args, words) in [
         (["--ca-file=absent", "--retry=0"], "absent: No such file or directory"),
-        (["--ca-file=ca.key", "--retry=0"], "ca.key: no certificate in it"),
-        (["--cert=client.pem", "--retry=0"], "client.pem: no private key in it"),
+        (["--ca-file=ca.key", "--retry=0"], "ca.key: contains no certificate"),
+        (["--cert=client.pem", "--retry=0"], "client.pem: contains no private key"),
     ] {
         let tool = Tool::new("heka-send").dir(folder.path()).arg("tls://127.0.0.1:1").args(args);
         tool.stdin("x\n").run().exits(2).stderr_has(words);
@@ -203,7 +203,7 @@ fn a_peer_without_tls_is_told() {
     listener.wait_stderr("does not speak TLS");
 }
 
-/// openssl as the client of a listener: a line over TLS.
+/// Runs openssl as the client of a listener: a line over TLS.
 fn s_client(folder: &TempDir, listener: &Peer, args: &str) -> Outcome {
     let client = format!(
         "printf 'from openssl\\n' | openssl s_client -quiet -no_ign_eof -verify_return_error \
@@ -213,7 +213,7 @@ fn s_client(folder: &TempDir, listener: &Peer, args: &str) -> Outcome {
     sh(&client).dir(folder.path()).run()
 }
 
-/// openssl as a server, and its address, where it listens soon.
+/// Starts openssl as a server; returns its address, where it listens soon.
 fn s_server(folder: &TempDir, args: &str) -> (Running, String) {
     let address = format!("127.0.0.1:{}", heka_tests::free_port());
     let server = format!(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! unix-sock with much at once: what passes inside the kernel is whole and in order all the same.
+//! unix-sock with bulk data, which passes inside the kernel: it is complete and in order.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -13,7 +13,7 @@ use heka_tests::{Tool, eventually, scratch, sh};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{MsgFlags, send};
 
-/// Lines of a length between 1 and 5000 bytes, the last without its end: at least `size` bytes.
+/// Returns lines of 1 to 5000 bytes, the last without its end: at least `size` bytes in all.
 fn lines(name: u8, size: usize) -> Vec<u8> {
     let mut lines = Vec::with_capacity(size + 5000);
     for number in 0usize.. {
@@ -29,8 +29,8 @@ fn lines(name: u8, size: usize) -> Vec<u8> {
     lines
 }
 
-/// Sends a file to a listener whose output is what `redirection` says, and returns what is in
-/// `out` then.
+/// Sends a file to a listener whose output goes to `redirection`, and returns the contents of
+/// `out`.
 fn pass(folder: &Path, redirection: &str) -> Vec<u8> {
     let line = format!(
         "unix-sock -l s -1 --ready-fd 3 3>ready </dev/null {redirection} &
@@ -90,7 +90,7 @@ fn records_of_several_peers_stay_whole() {
     }
 }
 
-/// What passes inside the kernel was not looked at byte by byte, and a peer may count on that.
+/// Data that pass inside the kernel were not inspected, and a peer may know that.
 #[test]
 fn a_hostile_peer_spoils_its_own_records_alone() {
     let (server, socket, _folder) = serve(&[], Tool::stdin_open);
@@ -104,7 +104,7 @@ fn a_hostile_peer_spoils_its_own_records_alone() {
     server.signal(Signal::SIGSTOP);
     hostile.write_all(&block).unwrap();
     server.signal(Signal::SIGCONT);
-    // So much came at once that as much is expected next. That is a byte shorter than it seems.
+    // After so much at once, as much is expected next. That is a byte shorter than it seems.
     server.wait_stdout("the first block", |out| out.len() > block.len());
     server.signal(Signal::SIGSTOP);
     hostile.write_all(&block[..100]).unwrap();
@@ -126,12 +126,12 @@ fn a_full_disk_is_told_of() {
     let (server, socket, _folder) = serve(&["-1"], |tool| tool.stdout_file(full));
     let file = File::open(folder.path().join("in")).unwrap();
     let client = Tool::new("unix-sock").arg(&socket).stdin_file(file).run();
-    assert!(client.exits(3).err().contains("closed by the peer"), "{}", client.err());
+    assert!(client.exits(3).err().contains("closed the connection"), "{}", client.err());
     let outcome = server.into_running().finish();
     assert_eq!(outcome.exits(1).err(), "unix-sock: write error: No space left on device\n");
 }
 
-/// User and system time of a process, in ticks of 10 ms.
+/// Returns the user and system time of a process, in ticks of 10 ms.
 fn ticks(pid: i32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let numbers = stat.rsplit(')').next().unwrap().split_whitespace();
@@ -187,5 +187,5 @@ fn a_peer_that_goes_away_is_told_of() {
     peer.read_exact(&mut [0; 1000]).unwrap();
     drop(peer);
     let outcome = client.finish();
-    assert!(outcome.exits(3).err().contains("closed by the peer"), "{}", outcome.err());
+    assert!(outcome.exits(3).err().contains("closed the connection"), "{}", outcome.err());
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What users of comparable programs have complained of, one test a complaint, so that it does not
-//! happen here. The names in front are those of the projects.
-//!
-//! Elsewhere are: a client that only reads connects again, and the first record after a loss is not
-//! lost (`unix_sock`: `a_lost_connection_is_made_again_and_nothing_is_lost`); a wrong mode is a
-//! usage error, a file in the way is left alone (`unix_sock_files`: `modes`,
+//! Complaints of users of comparable programs, one test each, so that they do not occur here. The
+//! names are those of the projects. Elsewhere are: a client that only reads reconnects, and the
+//! first record after a loss is not lost (`unix_sock`:
+//! `a_lost_connection_is_made_again_and_nothing_is_lost`); a wrong mode is a usage error, a file in
+//! the way is left alone (`unix_sock_files`: `modes`,
 //! `what_belongs_to_somebody_else_is_left_alone`).
 
 use std::io::{Read, Write};
@@ -24,14 +23,14 @@ fn client(path: &PathBuf, args: &[&str], input: impl Into<Vec<u8>>) -> Outcome {
     Tool::new("unix-sock").arg(path).args(args).stdin(input).run()
 }
 
-/// How many sockets a server has open.
+/// Returns the number of sockets that a server has open.
 fn sockets(server: &Peer) -> usize {
     let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
     let open = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     open.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
 }
 
-/// A server of the test's own: takes one connection and does that with it.
+/// A server of the test: accepts one connection and passes it to the function.
 fn listener(act: impl FnOnce(UnixStream) + Send + 'static) -> (PathBuf, TempDir) {
     let folder = scratch();
     let path = folder.path().join("s");
@@ -45,7 +44,7 @@ fn listener(act: impl FnOnce(UnixStream) + Send + 'static) -> (PathBuf, TempDir)
 fn the_end_is_neither_early_nor_never() {
     let (path, _folder) = listener(|mut stream| {
         let mut text = String::new();
-        // Everything, and the end, are told before the answer.
+        // Everything, including the end, arrives before the answer.
         stream.read_to_string(&mut text).unwrap();
         for part in text.lines() {
             stream.write_all(format!("{part}!\n").as_bytes()).unwrap();
@@ -59,7 +58,7 @@ fn the_end_is_neither_early_nor_never() {
     open.finish().succeeds();
 }
 
-/// alpine-docker/socat: the answer that comes long after the half-close is dropped.
+/// alpine-docker/socat: an answer long after the half-close is dropped.
 #[test]
 fn no_hidden_timer_cuts_the_answer() {
     let (path, _folder) = listener(|mut stream| {
@@ -72,7 +71,7 @@ fn no_hidden_timer_cuts_the_answer() {
     client(&path, &[], "x\n").succeeds().stdout_is("late\n");
 }
 
-/// nmap: the timeout is one of idleness, though a total one was wanted.
+/// nmap: there is only an idle timeout, not a total one.
 #[test]
 fn a_total_timeout_is_total() {
     let (path, _folder) = listener(|mut stream| while stream.write_all(b"busy\n").is_ok() {});
@@ -82,7 +81,7 @@ fn a_total_timeout_is_total() {
     assert!(begin.elapsed() >= Duration::from_millis(200));
 }
 
-/// vector, neovim, wayvnc, fcgiwrap: a file left behind blocks the next start.
+/// vector, neovim, wayvnc, fcgiwrap: a stale socket file prevents the next start.
 #[test]
 fn a_killed_server_can_be_started_again() {
     let (server, path, folder) = serve(&[]);
@@ -94,7 +93,7 @@ fn a_killed_server_can_be_started_again() {
     drop(folder);
 }
 
-/// vector, tremor: the mode cannot be set, and chmod afterwards races. (See `unix_sock_files`.)
+/// vector, tremor: the mode cannot be set, and chmod afterwards is a race. (See `unix_sock_files`.)
 #[test]
 fn the_mode_is_a_flag() {
     use std::os::unix::fs::PermissionsExt;
@@ -120,7 +119,7 @@ fn two_connections_are_two_streams() {
 fn a_client_that_goes_leaves_no_descriptor() {
     let (server, path, _folder) = serve(&[]);
     let count = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
-    // It is done with its start when it has served somebody.
+    // Its start is complete once it has served a client.
     connect(&path).write_all(b"x\n").unwrap();
     server.wait_stdout_is("x\n");
     eventually("that one has gone", || (sockets(&server) == 1).then_some(()));
@@ -141,7 +140,7 @@ fn a_client_may_leave_before_its_answer() {
     hasty.shutdown(Shutdown::Both).unwrap();
     drop(hasty);
     server.write("answer\n");
-    // Otherwise the answer could be for whoever asks next.
+    // Otherwise the next client could get the answer.
     server.wait_stderr("1 record not sent");
     let mut patient = connect(&path);
     patient.write_all(b"again\n").unwrap();
@@ -152,7 +151,7 @@ fn a_client_may_leave_before_its_answer() {
     assert_eq!(&text, b"answer\n");
 }
 
-/// websocat: newlines mangle payloads that have some.
+/// websocat: payloads with newlines are mangled.
 #[test]
 fn payloads_with_newlines_stay_whole() {
     for framing in ["len16", "len32", "len64", "octet-count"] {
@@ -162,7 +161,7 @@ fn payloads_with_newlines_stay_whole() {
     }
 }
 
-/// tremor: a line over 8 KiB is dropped, and the good one behind it with it.
+/// tremor: a line over 8 KiB is dropped, and the good one after it as well.
 #[test]
 fn a_long_line_is_whole() {
     let (server, path, _folder) = serve(&["--echo"]);
@@ -172,16 +171,16 @@ fn a_long_line_is_whole() {
     server.wait_stdout_is(long);
 }
 
-/// tremor: the first write after a loss is lost, and the loss itself is not told.
+/// tremor: the first write after a loss is lost, and the loss itself is not reported.
 #[test]
 fn a_peer_that_leaves_data_unread_is_told() {
     let is_told = |outcome: Outcome| {
-        outcome.exits(3).stderr_has("closed by the peer before it had read everything");
+        outcome.exits(3).stderr_has("closed the connection before it had read everything");
     };
     let reads_a_line = |mut stream: UnixStream| stream.read_exact(&mut [0; 4]).unwrap();
     let (path, _folder) = listener(reads_a_line);
     is_told(client(&path, &[], "one\ntwo\n"));
-    // Also if there might be more.
+    // Also if more input might follow.
     let (path, _folder) = listener(reads_a_line);
     let mut open = Tool::new("unix-sock").arg(&path).stdin_open().spawn();
     open.write("one\ntwo\n");
@@ -189,7 +188,7 @@ fn a_peer_that_leaves_data_unread_is_told() {
     is_told(open.finish());
 }
 
-/// Datagrams: the receiver has died, and the sender neither says so nor ends.
+/// Datagrams: the receiver has died, and the sender neither reports it nor exits.
 #[test]
 fn a_dead_receiver_of_datagrams_is_told() {
     let (server, path, _folder) = serve(&["--type", "dgram"]);
@@ -200,5 +199,5 @@ fn a_dead_receiver_of_datagrams_is_told() {
     server.into_running().end_by(Signal::SIGKILL);
     sender.write("two\n");
     eventually("the end", || (!sender.is_running()).then_some(()));
-    sender.finish().exits(3).stderr_has("closed by the peer, 1 record not sent");
+    sender.finish().exits(3).stderr_has("closed the connection, 1 record not sent");
 }

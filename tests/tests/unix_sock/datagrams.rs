@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Datagrams, ours and those of socat, nc, ncat, logger and Python's logging.
+//! Datagrams: ours and those of socat, nc, ncat, logger and Python's logging.
 
 use heka_tests::unix::send_packets;
 use heka_tests::{Signal, Tool, eventually, require, scratch};
@@ -89,15 +89,15 @@ fn the_longest_datagram_arrives_whole_and_a_longer_one_is_reported() {
     server.wait_stdout_is(longest);
     let outcome =
         Tool::new("unix-sock").arg(&place.path).args(sender).stdin(vec![b'x'; 300_000]).run();
-    outcome.exits(1).stderr_has("300000 bytes are too long for a packet");
+    outcome.exits(1).stderr_has("a record of 300000 bytes does not fit a packet");
     drop(server);
-    // What is cut is told, too.
+    // Truncated datagrams are reported, too.
     let server = place.serve(&["--type", "dgram", "-b", "10"]);
     place.client(&["--type", "dgram"], "0123456789abc\n").succeeds();
-    server.wait_stderr("datagram cut to 10 bytes");
+    server.wait_stderr("datagram longer than 10 bytes, truncated");
 }
 
-/// ncat answers a path only, and reads nothing before it has connected to it.
+/// ncat answers only a path, and reads nothing before it has connected to it.
 #[test]
 fn a_datagram_reaches_ncat() {
     if !require("ncat") {
@@ -122,7 +122,7 @@ fn the_path_of_a_client_goes_with_it() {
     assert_eq!(paths(), 0);
 }
 
-/// A datagram is a record, whatever is in it, unless a framing is named.
+/// A datagram is a record, whatever it contains, unless a framing is named.
 #[test]
 fn a_datagram_is_one_record() {
     for (args, expected) in [
@@ -148,7 +148,7 @@ fn a_datagram_is_one_record() {
     }
 }
 
-/// What programs write to /dev/log: with a newline, a NUL or nothing at the end.
+/// Messages that programs write to /dev/log: with a newline, a NUL or nothing at the end.
 #[test]
 fn a_syslog_daemon_hears_logger_and_python() {
     let place = place();
@@ -176,7 +176,7 @@ h.emit(logging.makeLogRecord(dict(msg=\"a\\ntrace\", levelname=\"INFO\")))'",
     }
 }
 
-/// Many at once are read with one call, but no more than are wanted.
+/// Many are read with one call, but no more than requested.
 #[test]
 fn only_as_many_datagrams_are_taken_as_are_wanted() {
     if !require("python3") {
@@ -192,7 +192,7 @@ print(s.recv(9).decode())";
     place.line(&format!("python3 -c '{script}'")).run().succeeds().stdout_is("1\n2\n3\n");
 }
 
-/// Only so many senders are remembered: a new one replaces the one that was silent for longest.
+/// The number of remembered senders is limited: a new one replaces the one that was silent longest.
 #[test]
 fn the_sender_that_is_silent_for_longest_is_forgotten() {
     let place = place();

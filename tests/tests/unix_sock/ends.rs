@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! unix-sock and the last record of a connection: around the 64 KiB from which on it is kept another
+//! unix-sock and the last record of a connection: at about 64 KiB, where it is stored in another
 //! way, in every framing, however the connection ends.
 
 use std::io::{Read, Write};
@@ -11,17 +11,17 @@ use heka_tests::unix::{connect, serve};
 use heka_tests::{Outcome, Signal, Tool, eventually};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// From so many bytes on what has arrived of a record is long.
+/// Length from which the received part of a record is long.
 const LONG: usize = 64 * 1024;
 
-/// How a peer goes.
+/// How a peer leaves.
 #[derive(Clone, Copy, Debug)]
 enum End {
     /// It ends its side.
     HalfClose,
     /// It closes.
     Close,
-    /// It closes with something unread, which breaks the connection.
+    /// It closes with unread data, which breaks the connection.
     Reset,
 }
 
@@ -43,7 +43,7 @@ fn framed(framing: &str, record: &[u8]) -> Vec<u8> {
     [&head, record].concat()
 }
 
-/// What a server that echoes makes of `first` and `last` from a peer that goes like that.
+/// Returns what a server that echoes makes of `first` and `last` from a peer that leaves like that.
 fn served(args: &[&str], first: &[u8], last: &[u8], end: End) -> Outcome {
     let (server, path, _folder) = serve(&[&["-1", "--echo"], args].concat(), |tool| tool);
     let mut peer: UnixStream = connect(&path);
@@ -93,7 +93,7 @@ fn a_record_that_is_cut_off_is_told_however_long_it_is() {
     }
 }
 
-/// Whole ones of that length are whatever follows them.
+/// Records of this length are complete, whatever follows them.
 #[test]
 fn a_long_record_that_is_whole_is_handed_over_before_the_end() {
     for framing in ["lines", "null", "len32", "len64", "octet-count", "heka"] {
@@ -123,7 +123,8 @@ fn an_unfinished_record_is_handed_over_when_time_is_up() {
     server.wait_stdout_is("whole\n");
 }
 
-/// A frame that may have swallowed the beginning of another one goes out when nothing follows it.
+/// A frame that may have swallowed the beginning of another one is delivered when nothing follows
+/// it.
 #[test]
 fn a_doubtful_frame_does_not_wait_for_more() {
     let head = &framed("heka", &[b'x'; 1000])[..7];
@@ -139,7 +140,7 @@ fn a_doubtful_frame_does_not_wait_for_more() {
     }
 }
 
-/// The system tells of a broken connection of packets before it gives those that came first.
+/// The system reports that a connection of packets is broken before it returns earlier packets.
 #[test]
 fn packets_before_a_reset_are_handed_over() {
     for framing in ["lines", "len32", "none"] {
@@ -152,7 +153,7 @@ fn packets_before_a_reset_are_handed_over() {
             _ => framed(framing, record),
         };
         peer.send(&packet(b"1")).unwrap();
-        // Its echo has come, and stays unread.
+        // Its echo has arrived, and stays unread.
         peer.peek(&mut [MaybeUninit::uninit()]).unwrap();
         server.signal(Signal::SIGSTOP);
         eventually("it has stopped", || {
@@ -168,7 +169,8 @@ fn packets_before_a_reset_are_handed_over() {
     }
 }
 
-/// What a peer has not taken when the server ends is told, but not if enough has been received.
+/// Records that a peer has not read when the server ends are reported, but not if enough was
+/// received.
 #[test]
 fn what_is_not_sent_at_the_end_is_told() {
     let block = [&[b'x'; 999][..], b"\n"].concat().repeat(2000);
@@ -188,7 +190,7 @@ fn what_is_not_sent_at_the_end_is_told() {
     server.into_running().finish().succeeds().stderr_is("");
 }
 
-/// Another connection cannot bring back what the last one's peer had not read.
+/// Another connection cannot bring back what the last peer had not read.
 #[test]
 fn what_a_peer_left_unread_is_told_also_if_there_is_another_connection() {
     let folder = heka_tests::scratch();
@@ -207,7 +209,7 @@ fn what_a_peer_left_unread_is_told_also_if_there_is_another_connection() {
     stream.read_to_string(&mut text).unwrap();
     assert_eq!(text, "three\n");
     drop(stream);
-    client.finish().exits(1).stderr_has("closed by the peer before it had read everything");
+    client.finish().exits(1).stderr_has("closed the connection before it had read everything");
 }
 
 /// A service that answers with one long line and closes.

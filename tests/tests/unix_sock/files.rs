@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! unix-sock and the file system: whose path it is, who may use it, who removes it.
+//! unix-sock and the file system: ownership, permissions and removal of the path.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -73,14 +73,14 @@ fn a_live_socket_is_left_alone_whatever_its_type() {
         for other in ["stream", "dgram", "seqpacket"] {
             try_to_serve(&path, &["--type", other])
                 .exits(1)
-                .stderr_has("s: another process listens there");
+                .stderr_has("s: Address already in use");
         }
         assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
         assert!(server.is_running());
     }
 }
 
-/// The question whether a path is in use is not taken for the one connection that `-1` is about.
+/// The check whether a path is in use is not taken for the one connection of `-1`.
 #[test]
 fn a_start_on_a_path_in_use_uses_up_no_connection() {
     for (tool, args) in [
@@ -95,7 +95,7 @@ fn a_start_on_a_path_in_use_uses_up_no_connection() {
         let args: Vec<&str> = args.iter().copied().chain([at.as_str()]).collect();
         let mut server = Peer::new(tool, &args);
         for _ in 0..3 {
-            Tool::new(tool).args(&args).run().exits(1).stderr_has("another process listens there");
+            Tool::new(tool).args(&args).run().exits(1).stderr_has("Address already in use");
         }
         assert!(server.is_running() && path.exists());
         let kind = if args.contains(&"seqpacket") { "seqpacket" } else { "stream" };
@@ -105,7 +105,7 @@ fn a_start_on_a_path_in_use_uses_up_no_connection() {
     }
 }
 
-/// Whoever can read the folder can lock it, and heka-send does so with its `--queue`.
+/// Anybody who can read the folder can lock it, and heka-send does so with its `--queue`.
 #[test]
 fn a_locked_folder_holds_up_no_start() {
     let folder = scratch();
@@ -128,7 +128,7 @@ fn force_replaces_a_file_and_a_live_socket() {
     let first = serve(&path, &["--force"]);
     let second = serve(&path, &["-f"]);
     let inode = fs::metadata(&path).unwrap().ino();
-    // The first one must not take away what is not its own any more.
+    // The first one must not remove what is no longer its own.
     first.into_running().end_by(Signal::SIGTERM);
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
     second.into_running().end_by(Signal::SIGINT);
@@ -146,7 +146,7 @@ fn the_path_goes_at_the_end_if_it_is_ours() {
     fs::write(&path, "somebody else's").unwrap();
     server.into_running().end_by(Signal::SIGTERM);
     assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's");
-    // With --once it is gone as soon as the one connection is there.
+    // With --once it is gone as soon as the one connection exists.
     fs::remove_file(&path).unwrap();
     let server = serve(&path, &["-1"]);
     let _stream = UnixStream::connect(&path).unwrap();
@@ -172,7 +172,7 @@ fn of_many_that_start_at_once_one_gets_the_path() {
     }
 }
 
-/// One of each kind under umask 022; the whole table is a unit test.
+/// One of each kind under umask 022; a unit test has the whole table.
 #[test]
 fn modes() {
     let folder = scratch();
@@ -205,7 +205,7 @@ fn modes() {
     }
 }
 
-/// From the first moment on the socket is no wider than asked.
+/// From the first moment on, the socket is not more accessible than requested.
 #[test]
 fn the_mode_holds_before_anybody_can_connect() {
     let folder = scratch();
@@ -247,7 +247,7 @@ fn owner_and_admission() {
             serve(&path, &["--allow-uid=4294967294", "--allow-gid=4294967294", "--type", kind]);
         let out = Tool::new("unix-sock").arg(&path).args(["--type", kind]).stdin("x\n").run();
         assert!(out.stdout.is_empty());
-        server.wait_stderr(&format!("uid {uid}, gid {gid} turned away"));
+        server.wait_stderr(&format!("uid {uid}, gid {gid}, refused"));
         assert!(server.stdout().is_empty());
         server.into_running().end_by(Signal::SIGTERM);
     }
@@ -297,10 +297,10 @@ fn admission_goes_by_who_the_system_says_it_is() {
             String::from_utf8_lossy(out).contains("\"uid\":65534,\"gid\":65533},\"data\":\"hello\"")
         });
         Tool::new("unix-sock").arg(&path).stdin("x\n").run();
-        server.wait_stderr("uid 0, gid 0 turned away");
+        server.wait_stderr("uid 0, gid 0, refused");
         server.into_running().end_by(Signal::SIGTERM);
     }
-    // The mode keeps others out before anybody is asked.
+    // The mode excludes others before the user is checked.
     let _server = serve(&path, &["--mode", "600"]);
     nobody("socat -u /dev/null UNIX-CONNECT:s").exits(1).stderr_has("Permission denied");
 }
@@ -324,7 +324,7 @@ fn names_that_are_too_long_are_usage_errors() {
     let most = "x".repeat(107);
     let server = Peer::with("unix-sock", ["-l", &most], |tool| tool.dir(folder.path()));
     assert_eq!(server.addr, most);
-    // A name has as many bytes, without the @ that stands for its NUL.
+    // A name may have as many bytes, without the @ that stands for its NUL.
     let most = format!("@{}{:010}", "x".repeat(97), std::process::id());
     assert_eq!(Peer::new("unix-sock", ["-l", &most]).addr, most);
     Tool::new("unix-sock")

@@ -49,7 +49,7 @@ fn lines(running: &Running) -> Vec<String> {
     String::from_utf8_lossy(&running.stdout()).lines().map(str::to_owned).collect()
 }
 
-/// The seed's two flows: byte-equal to what tremor writes.
+/// The two flows of the original, byte-equal to what tremor writes.
 #[test]
 fn the_flows_of_the_seed() {
     let input = std::fs::read(vector("unix/in.json")).unwrap();
@@ -81,7 +81,7 @@ fn heka_messages_carry_the_peer_as_fields() {
     }
 }
 
-/// Tremor freezes for good when a reply finds nobody.
+/// tremor hangs forever when a reply has no recipient.
 #[test]
 fn an_echo_without_a_reader_stops_nobody() {
     let server = serve(&["--echo"], |tool| tool);
@@ -135,7 +135,7 @@ fn the_answer_after_our_end_is_never_lost() {
     client.write("question\n");
     client.close_stdin();
     server.peer.wait_stdout_is("question\n");
-    // The client has told its end by now, and waits as long as it takes.
+    // The client has ended its side by now, and waits as long as necessary.
     server.peer.write("answer\n");
     client.wait_stdout_is("answer\n");
     server.peer.close_stdin();
@@ -149,7 +149,7 @@ fn our_end_is_told_to_the_peer() {
     server.peer.write("all of it\n");
     server.peer.close_stdin();
     assert_eq!(read_all(&mut stream), "all of it\n");
-    // The other direction is open still.
+    // The other direction is still open.
     stream.write_all(b"thanks\n").unwrap();
     server.peer.wait_stdout_is("thanks\n");
 }
@@ -195,7 +195,7 @@ fn limits_of_time() {
     let server = serve_open(&[]);
     let mut idle = client_open(&server, &["--idle-timeout", "50ms"]);
     eventually("idle", || (!idle.is_running()).then_some(()));
-    idle.finish().exits(3).stderr_has("nothing moved in time");
+    idle.finish().exits(3).stderr_has("idle timeout");
     let mut late = client_open(&server, &["--timeout", "50ms"]);
     eventually("timeout", || (!late.is_running()).then_some(()));
     late.finish().exits(3).stderr_has("timed out");
@@ -249,7 +249,7 @@ fn a_client_waits_for_its_server_and_gives_up_after_its_retries() {
     assert_eq!(never.err().lines().count(), 4);
 }
 
-/// Tremor's read-only client never notices, and the first write after a loss is lost.
+/// tremor's read-only client never notices, and the first write after a loss is lost.
 #[test]
 fn a_lost_connection_is_made_again_and_nothing_is_lost() {
     for args in [&["--recv-only"][..], &[]] {
@@ -266,7 +266,7 @@ fn a_lost_connection_is_made_again_and_nothing_is_lost() {
         server.write("one\n");
         client.wait_stdout_is("one\n");
         server.into_running().end_by(Signal::SIGTERM);
-        client.wait_stderr("connection lost; retrying");
+        client.wait_stderr("closed the connection; retrying");
         if args.is_empty() {
             client.write("after the loss\n");
         }
@@ -291,7 +291,7 @@ fn signals_end_it_in_order_and_for_real() {
     }
 }
 
-/// The client does not try again: a server that has gone is nobody to wait for.
+/// The client does not retry: a server that has exited is not worth waiting for.
 #[test]
 fn the_end_of_its_reader_ends_it_at_once() {
     let folder = scratch();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The examples of ws-source(1), run as they stand in the page but for the servers' addresses and
-//! the time between attempts. The echo server is tungstenite's, over TCP.
+//! The examples of ws-source(1), run as written except for the servers' addresses and the time
+//! between attempts. The echo server is tungstenite's, over TCP.
 
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use heka_tests::{Peer, Signal, Tool, scratch, sh, vector};
 
 const PAGE: &str = "ws-source.1";
 
-/// An echo server as others write them. The first `breaks` connections break after an echo.
+/// An independent echo server. The first `breaks` connections break after an echo.
 fn echo(breaks: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -29,7 +29,7 @@ fn echo(breaks: usize) -> String {
     format!("ws://127.0.0.1:{port}")
 }
 
-/// The example with `part` in it, going to `url` instead of `there`.
+/// Returns the example that contains `part`, with `url` in place of `there`.
 fn local(part: &str, there: &str, url: &str) -> String {
     let text = example(PAGE, part);
     assert!(text.contains(there), "{text}");
@@ -57,7 +57,7 @@ fn the_echo_is_printed_and_the_connection_made_again() {
     running.wait_stdout_is("hello world\n".repeat(3));
     let outcome = running.end_by(Signal::SIGTERM);
     outcome.killed_by(Signal::SIGTERM).stderr_has("; retrying in 50 ms\n");
-    assert_eq!(outcome.err().matches(": connected again after ").count(), 2, "{outcome}");
+    assert_eq!(outcome.err().matches(": connected after ").count(), 2, "{outcome}");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn one_answer() {
     sh(&line).run().succeeds().stdout_is("hello world\n").stderr_is("");
 }
 
-/// A subscription after every connect, messages, a break without `close_notify`, and on again.
+/// A subscription after every connect, messages, a break without `close_notify`, and a reconnect.
 #[test]
 fn an_exchange_is_followed_through_drops() {
     let server = WsServer::tls(false, |nth, mut peer| {
@@ -90,7 +90,7 @@ fn an_exchange_is_followed_through_drops() {
             expected += &format!("{{\"type\":\"l2update\",\"sequence\":{}}}\n", 3 * nth + sequence);
         }
     }
-    outcome.succeeds().stdout_is(expected).stderr_has("connected again after");
+    outcome.succeeds().stdout_is(expected).stderr_has("connected after");
     assert_eq!(outcome.err().matches("the certificate is not checked").count(), 3, "{outcome}");
 }
 

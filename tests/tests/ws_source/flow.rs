@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source over time: coming back, and a reader that is slow or stuck.
+//! ws-source over time: reconnects, and a reader that is slow or stuck.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,16 +13,16 @@ fn ws(args: &[&str]) -> Tool {
     Tool::new("ws-source").args(args)
 }
 
-/// Resident memory in KiB, while it runs.
+/// Returns resident memory in KiB, while it runs.
 fn memory(running: &Running) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// A pipe that nobody reads yet, as the tool's stdout.
+/// A pipe that is not read yet, as the tool's stdout.
 fn stuck(tool: Tool) -> (File, Running) {
-    // Not for other tests' processes, or the reader could not be gone.
+    // Not inherited by processes of other tests, or the reader could not be gone.
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
     let running = tool.stdout_file(File::from(write)).spawn();
     (File::from(read), running)
@@ -48,7 +48,7 @@ fn it_comes_back_again_and_again_and_says_hello_each_time() {
     let outcome = running.end_by(Signal::SIGTERM);
     assert_eq!(seen.iter().take(5).collect::<Vec<_>>(), vec![b"hello".to_vec(); 5]);
     let lost = outcome.err().matches("; retrying in 50 ms\n").count();
-    let again = outcome.err().matches("connected again after ").count();
+    let again = outcome.err().matches("connected after ").count();
     assert!(lost >= 4 && again >= 3, "{outcome}");
 }
 
@@ -73,7 +73,7 @@ fn connections_that_die_at_once_count_as_failures() {
     let outcome = ws(&args).arg(server.url("/")).run();
     outcome.succeeds();
     assert_eq!(server.connections(), 4, "{outcome}");
-    // 100 + 200 + 400 ms: no attempt started the delays anew.
+    // 100 + 200 + 400 ms: no attempt reset the delays.
     assert!(began.elapsed() >= Duration::from_millis(700), "{outcome}");
     outcome.stderr_has("retrying in 400 ms\n");
 }
@@ -122,7 +122,7 @@ fn memory_stays_bounded_behind_a_stuck_reader_and_the_server_still_hears_from_us
     let (sender, seen) = mpsc::channel();
     let server = WsServer::start(move |_, mut peer| {
         peer.accept();
-        // The socket fills up; whatever the client says on its own comes in between.
+        // The socket fills up; the client's own messages arrive in between.
         let message = frame(0x82, &vec![b'x'; 64 * 1024]);
         let mut sent = 0;
         peer.patience(Duration::from_millis(1));
@@ -204,7 +204,7 @@ fn term_in_a_busy_feed_costs_no_message() {
         peer.accept();
         peer.patience(Duration::from_millis(1));
         let mut number = 0;
-        // It goes on until the client has seen the signal.
+        // It continues until the client has received the signal.
         while !(number % 5000 == 0 && peer.receive().is_some_and(|frame| frame.opcode == 8)) {
             peer.text(format!("{number}"));
             number += 1;

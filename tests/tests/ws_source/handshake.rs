@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source and the opening handshake: answers that refuse, redirect, never end or are none.
+//! ws-source and the opening handshake: answers that refuse, redirect, never end or are invalid.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ fn refusals_are_told_with_status_body_and_retry_after() {
         .stderr_has("HTTP 200 OK\n")
         .stderr_has("note: ");
     refuse("SSH-2.0-OpenSSH_9.2\r\n").exits(3).stderr_has("the answer is not HTTP");
-    refuse("").exits(3).stderr_has("closed the connection instead of answering\n");
+    refuse("").exits(3).stderr_has("closed the connection during the WebSocket handshake\n");
     refuse("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n")
         .exits(3)
         .stderr_has("wrong Sec-WebSocket-Accept\n");
@@ -66,7 +66,7 @@ fn secrets_that_a_server_quotes_are_not_shown() {
             let len = body.len();
             peer.send(format!("HTTP/1.1 401 No\r\nContent-Length: {len}\r\n\r\n{body}"));
         });
-        // The harness looks for s3cr3t in all that is said.
+        // The harness searches all output for s3cr3t.
         let outcome = Tool::new("ws-source")
             .args(["--retry", "0", "-v", &server.url("/")])
             .args(args)
@@ -125,7 +125,7 @@ fn a_signal_ends_the_wait_for_a_secret() {
             .dir(dir.path())
             .stdin_open()
             .spawn();
-        // It waits in poll once it has got so far: a system call in progress tells.
+        // It waits in poll once it has got so far: the system call in progress shows it.
         let call = format!("/proc/{}/wchan", running.pid());
         heka_tests::eventually("it waits", || {
             let call = std::fs::read_to_string(&call).ok()?;
@@ -134,7 +134,7 @@ fn a_signal_ends_the_wait_for_a_secret() {
         running.signal(Signal::SIGTERM);
         running.finish().killed_by(Signal::SIGTERM);
     }
-    // A writer that comes late is waited for.
+    // It waits for a writer that is late.
     let server = WsServer::start(|_, mut peer| {
         let request = peer.accept();
         peer.text(heka_tests::ws::header(&request, "User-Agent").unwrap());
@@ -278,7 +278,7 @@ fn a_handshake_that_never_ends_is_given_up() {
         &["-w", "300ms"],
     )
     .exits(3)
-    .stderr_has("the server does not answer the WebSocket handshake\n");
+    .stderr_has("no answer to the WebSocket handshake in time\n");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn redirects_are_followed_when_asked_and_secrets_stay_behind() {
     let request = seen.recv().unwrap();
     assert!(!request.contains("Cookie"), "{request}");
     assert!(request.contains(&format!("Host: 127.0.0.1:{}\r\n", other.port)), "{request}");
-    // What is said to the one server is not said to another.
+    // Messages for one server are not sent to another.
     std::fs::write(dir.path().join("hello"), "t0ken").unwrap();
     for args in [&["-p", "hello"][..], &["--init-file", "hello"], &["--stdin"]] {
         tool()
@@ -321,7 +321,7 @@ fn redirects_are_followed_when_asked_and_secrets_stay_behind() {
             .exits(3)
             .stdout_is("")
             .stderr_has(
-                "that cannot be followed: another server does not get what -p, --init-file",
+                "the redirect was not followed: another server does not get what -p, --init-file",
             );
     }
     assert_eq!(other.connections(), 1);
@@ -366,7 +366,7 @@ fn a_redirect_leads_to_no_unix_socket() {
             .arg(&ca)
             .run()
             .exits(3)
-            .stderr_has("that cannot be followed: it leads to a unix socket\n");
+            .stderr_has("the redirect was not followed: it leads to a unix socket\n");
     }
     assert_eq!(private.connections(), 0);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Init messages and ws-source --stdin: what is sent, how long answers are waited for, and what is reported of the rest.
+//! Init messages and ws-source --stdin: what is sent, how long answers are awaited, and what is
+//! reported.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ fn echo() -> WsServer {
     })
 }
 
-/// Lets time pass, in which a client can fill all that is between us.
+/// Waits long enough for a client to fill all buffers on the way.
 fn rest(duration: Duration) {
     let (_keep, never) = mpsc::channel::<()>();
     assert!(never.recv_timeout(duration).is_err());
@@ -35,7 +36,7 @@ fn standard_input_is_sent_record_by_record_and_answers_are_waited_for() {
                 got.push(frame.payload);
             }
         }
-        // The input has ended long before the answers come.
+        // The input has ended long before the answers arrive.
         for payload in got.iter().rev() {
             peer.text(payload);
         }
@@ -103,7 +104,7 @@ fn a_record_that_is_too_long_costs_no_other() {
         outcome.stderr_has(&format!("{lost} skipped"));
     };
     let long = vec![b'0'; 300_000];
-    // The last record, which needs no end; in the middle; one that fits, but for a byte.
+    // The last record, which needs no end; one in the middle; one that is too long by a byte.
     run("lines", &[b"a\n", &long[..100]].concat(), b"a\n", 1);
     run(
         "lines",
@@ -167,8 +168,8 @@ fn records_that_could_not_be_sent_are_told() {
     let server = WsServer::start(|nth, mut peer| {
         peer.accept();
         assert_eq!(peer.receive_opcode(1).expect("the first record").payload, b"first");
-        // The second one is on its way. It is larger than what the sockets hold, and smaller than
-        // what keeps the client from reading.
+        // The second one is on its way. It is larger than the socket buffers, and smaller than what
+        // stops the client from reading.
         assert!(peer.receive_beginning());
         peer.text("enough");
         if nth == 0 {
@@ -179,7 +180,7 @@ fn records_that_could_not_be_sent_are_told() {
             std::thread::park();
         }
     });
-    // The server leaves; we leave.
+    // The server leaves, and so does the client.
     for args in [&[][..], &["-n", "1"]] as [&[&str]; 2] {
         let tool = ws(&["--stdin", "--retry", "0", &server.url("/")]).args(args);
         let outcome = tool.stdin(format!("first\n{}\n", "x".repeat(15_000_000))).run();
@@ -205,7 +206,7 @@ fn part_of_a_record_goes_to_the_next_connection() {
         .stdin_open()
         .spawn();
     running.write("one\ntw");
-    running.wait_stderr("connected again");
+    running.wait_stderr("connected after");
     running.write("o\n");
     running.close_stdin();
     let outcome = running.finish();

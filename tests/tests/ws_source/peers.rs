@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! ws-source against servers that are slow, rude or wrong: bytes that drip, frames glued to the
+//! ws-source against servers that are slow, abusive or wrong: bytes that drip, frames glued to the
 //! answer, half-open connections, resets, ends without a close, masked frames, reserved bits, bad
 //! UTF-8, messages that inflate without end. (TLS without `close_notify` is in `tls`, where no
+//! server sends one.)
 //! server sends one.)
 
 use std::sync::mpsc;
@@ -14,7 +15,7 @@ fn run(script: impl Fn(usize, WsPeer) + Send + Sync + 'static, args: &[&str]) ->
     Tool::new("ws-source").args(["--retry", "0", &server.url("/")]).args(args).run()
 }
 
-/// The client breaks the connection off with this code, having printed what was right.
+/// The client must close with this code, after it has printed the valid messages.
 #[track_caller]
 fn is_refused(frames: Vec<Vec<u8>>, code: u16, words: &str) {
     let (sender, seen) = mpsc::channel();
@@ -130,12 +131,12 @@ fn ends_without_a_close_are_losses() {
         },
         &[],
     );
-    outcome.exits(3).stdout_is("x\n").stderr_has("the connection ended without a close\n");
+    outcome.exits(3).stdout_is("x\n").stderr_has("closed the connection without a close frame\n");
     let outcome = run(
         |_, mut peer| {
             peer.accept();
             peer.text("x");
-            // The client has it when it answers the ping behind it.
+            // The client has it when it answers the following ping.
             peer.ping("");
             peer.receive_opcode(10);
             peer.reset();
@@ -150,7 +151,7 @@ fn ends_without_a_close_are_losses() {
         },
         &[],
     );
-    outcome.exits(3).stdout_is("").stderr_has("ended without a close");
+    outcome.exits(3).stdout_is("").stderr_has("without a close frame");
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn close_codes_and_reasons_are_told_as_they_came() {
             &[],
         );
         outcome.exits(3).stderr_has(&format!("the server closed with {told}: upstream gone\n"));
-        // A code that may not be sent is answered as what it is, a breach of the protocol.
+        // An invalid code is answered as a protocol error.
         let is_valid = matches!(code, 1014 | 4999);
         let answer = if is_valid { code } else { 1002 };
         assert_eq!(seen.recv().unwrap()[..2], answer.to_be_bytes(), "{code}");
@@ -279,7 +280,7 @@ fn a_server_that_never_hangs_up_does_not_hold_the_end() {
         |_, mut peer| {
             peer.accept();
             peer.send(frame(0x88, &1000u16.to_be_bytes()));
-            // Neither answers nor closes, and sends on forever.
+            // Neither answers nor closes, and sends forever.
             while peer.text("too late") {}
         },
         &[],

@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use heka_core::net::exec::status_words;
 use heka_core::os::{SecretBytes, append_secret, wait, wait_for};
 use heka_core::report::words::Span;
 use heka_core::report::{Cause as _, Stop};
@@ -42,10 +43,13 @@ pub(crate) fn output(line: &str) -> Result<Zeroizing<String>, Failure> {
     }
     let (bytes, status) = gathered?;
     if !status.success() {
-        return Err(failed(status).into());
+        return Err(failed(status_words(status)).into());
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| failed("not UTF-8"))?;
     let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    if last.is_empty() {
+        return Err(failed("printed no token").into());
+    }
     Ok(Zeroizing::new(last.to_owned()))
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str, web_socket: bool) -> Result<Url, String> {
     };
     let mut url = Url::parse(&format!("{scheme}://{rest}")).map_err(|error| error.to_string())?;
     if url.password().is_some() || !url.username().is_empty() {
-        return Err("a URL must not hold a name or a password".to_owned());
+        return Err("a URL must not contain a user name or a password".to_owned());
     }
     url.set_query(None);
     url.set_fragment(None);

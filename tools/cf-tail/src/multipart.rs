@@ -66,7 +66,7 @@ impl std::fmt::Display for Broken {
         match self {
             Self::Read(error) => write!(f, "{error}"),
             Self::Unfinished => f.write_str("no final boundary"),
-            Self::TooLarge => f.write_str("a part is over the limit"),
+            Self::TooLarge => f.write_str("part longer than the limit"),
         }
     }
 }

@@ -87,7 +87,7 @@ impl Rlp {
                 Ok(len) => {
                     let bytes = block.get(..len).unwrap_or_default();
                     if parser.push(bytes, &mut events).is_err() {
-                        return ended("an event is over the limit (--max-record)", false);
+                        return ended("event longer than the limit (--max-record)", false);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -28,7 +28,7 @@ impl Token {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.is_empty() {
-            return Err("no token".to_owned());
+            return Err("contains no token".to_owned());
         }
         if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
             return Err("the token has control characters, or more than one line".to_owned());

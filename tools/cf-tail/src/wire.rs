@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Addr, DialError, Dialer, FaultKind, HostPort, Stream, tls};
 use heka_core::os::Deadline;
+use heka_core::report::words::{CLOSED, NO_ANSWER};
 use heka_core::report::{Cause as _, Stop};
 use nix::poll::PollFlags;
 use ureq::Error;
@@ -73,7 +74,7 @@ impl Line {
     /// Returns the cause of an error of ureq.
     pub(crate) fn explain(&self, error: &Error) -> Failure {
         self.take_trouble().unwrap_or_else(|| match error {
-            Error::Timeout(_) => Failure::broken(FaultKind::Timeout, "no answer in time"),
+            Error::Timeout(_) => Failure::broken(FaultKind::Timeout, NO_ANSWER),
             Error::Io(error) => failure_of(error),
             Error::Protocol(error) => {
                 Failure::broken(FaultKind::Protocol, format_args!("not HTTP: {error}"))
@@ -94,7 +95,7 @@ impl Line {
 /// Returns the failure of reading or writing.
 fn failure_of(error: &std::io::Error) -> Failure {
     match error.kind() {
-        ErrorKind::UnexpectedEof => Failure::broken(FaultKind::Closed, "closed the connection"),
+        ErrorKind::UnexpectedEof => Failure::broken(FaultKind::Closed, CLOSED),
         _ => Failure::broken(FaultKind::of(error), error.cause()),
     }
 }

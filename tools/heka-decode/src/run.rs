@@ -202,7 +202,10 @@ impl Decoder<'_> {
     ) -> Result<(Status, ControlFlow<()>), Stop> {
         while input.fill(out)? {
             if input.data().len() > plan.max_record {
-                return Err(Stop::failed(format_args!("{}: message over the limit", input.name())));
+                return Err(Stop::failed(format_args!(
+                    "{}: message longer than the limit",
+                    input.name()
+                )));
             }
         }
         let message = input.data();

@@ -35,6 +35,8 @@ pub(crate) struct Emitter<'a> {
     /// Whether anything was lost because it was too long.
     has_lost: bool,
     written: u64,
+    /// The name of the input.
+    pub(crate) name: String,
 }
 
 impl<'a> Emitter<'a> {
@@ -50,6 +52,7 @@ impl<'a> Emitter<'a> {
             has_marks,
             has_lost: false,
             written: 0,
+            name: String::new(),
         }
     }
 
@@ -210,12 +213,13 @@ impl<'a> Emitter<'a> {
         self.put_framed(Header { checkpoint, ..Header::default() }, &bytes, out)
     }
 
-    /// Reports a message over the limit; `place` is its position, if that is not clear.
+    /// Reports a message over the limit; `place` is its position, if known.
     pub(crate) fn tell_too_long(&mut self, place: &str, oversize: Oversize) {
         self.count(oversize);
         let limit = self.plan.max_record;
         let what = oversize.done();
-        let text = format_args!("{place}message longer than {limit} bytes, {what}");
+        let name = &self.name;
+        let text = format_args!("{name}: {place}message longer than {limit} bytes, {what}");
         report::repeated("long messages", text);
     }
 

@@ -110,7 +110,7 @@ impl<'s, 'a> Frames<'s, 'a> {
             if stage.emitter.put_draft(decoder.draft(), (base, added), header, out)? {
                 if !decoder.flaws().is_empty() {
                     let place = format_args!("offset {}", frame.offset);
-                    tell_flaws(&stage.name, place, decoder.flaws());
+                    tell_flaws(&stage.emitter.name, place, decoder.flaws());
                 }
                 return Ok(());
             }
@@ -185,7 +185,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         }
         numbers::UNSIGNED.add(1);
         let signer = String::from_utf8_lossy(frame.header.hmac_signer.unwrap_or_default());
-        let (name, offset) = (&self.stage.name, frame.offset);
+        let (name, offset) = (&self.stage.emitter.name, frame.offset);
         report::repeated(
             "signatures",
             format_args!("{name}: offset {offset}: {why}signature of {signer} removed"),

@@ -139,27 +139,24 @@ impl<'s, 'a> Records<'s, 'a> {
         let base = with(self.base, &uuid, timestamp, record);
         let added = MessageView::default();
         let Some(decoder) = &mut self.stage.decoder else { return Ok(()) };
-        let cause = match decoder.read(record, timestamp, self.stage.name.as_bytes()) {
+        let cause = match decoder.read(record, timestamp, self.stage.emitter.name.as_bytes()) {
             Ok(Parsed::Piece) => {
-                let source = self.stage.name.as_bytes();
+                let source = self.stage.emitter.name.as_bytes();
                 let full = self.stage.joiner.hold(source, decoder.draft(), &base, &added, None);
                 return full.map_or(Ok(()), |held| self.stage.put_held(held, out));
             }
             Ok(Parsed::Whole) => {
-                let held = if self.stage.joiner.is_empty() {
-                    None
-                } else {
-                    self.stage.joiner.complete(self.stage.name.as_bytes(), decoder.draft_mut())
+                let source = self.stage.emitter.name.as_bytes();
+                let held = match self.stage.joiner.is_empty() {
+                    true => None,
+                    false => self.stage.joiner.complete(source, decoder.draft_mut()),
                 };
                 let both = (&base, &added);
                 if self.stage.emitter.put_draft(decoder.draft(), both, Header::default(), out)? {
                     if !decoder.flaws().is_empty() {
                         let number = self.plan.max_count - self.stage.left + 1;
-                        tell_flaws(
-                            &self.stage.name,
-                            format_args!("record {number}"),
-                            decoder.flaws(),
-                        );
+                        let name = &self.stage.emitter.name;
+                        tell_flaws(name, format_args!("record {number}"), decoder.flaws());
                     }
                     return Ok(());
                 }

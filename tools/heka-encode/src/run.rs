@@ -60,8 +60,8 @@ fn encode(stage: &mut Stage<'_>, file: &str, out: &mut Output) -> Flow {
         return Ok(ControlFlow::Break(()));
     }
     let input = Input::open(file)?;
-    stage.name.clear();
-    stage.name.push_str(input.name());
+    stage.emitter.name.clear();
+    stage.emitter.name.push_str(input.name());
     let form = stage.plan.input;
     if form == InputForm::Whole {
         return Records::new(stage).encode_whole(input, out);

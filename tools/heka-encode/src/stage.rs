@@ -40,8 +40,6 @@ pub(crate) struct Stage<'a> {
     pub(crate) joiner: Joiner,
     /// Positions of dropped messages.
     pub(crate) marks: Marks,
-    /// The name of the input.
-    pub(crate) name: String,
 }
 
 impl<'a> Stage<'a> {
@@ -58,7 +56,6 @@ impl<'a> Stage<'a> {
             spill: plan.unparsed.open()?,
             joiner: Joiner::new(plan.max_record.saturating_mul(TEXT_PER_MESSAGE)),
             marks: Marks::default(),
-            name: String::new(),
         })
     }
 
@@ -82,7 +79,7 @@ impl<'a> Stage<'a> {
         self.misfits += 1;
         numbers::UNPARSED.add(1);
         let done = self.plan.unparsed.done();
-        let text = format_args!("{}: {place}: {cause}, {done}", self.name);
+        let text = format_args!("{}: {place}: {cause}, {done}", self.emitter.name);
         report::repeated("unparsed records", text);
         self.words.clear();
         // Writing to a string cannot fail.

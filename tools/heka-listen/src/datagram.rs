@@ -112,7 +112,7 @@ impl Inbox {
             if is_cut {
                 intake.failed = true;
                 let room = self.room;
-                let text = format_args!("{peer}: datagram longer than {room} bytes, cut");
+                let text = format_args!("{peer}: datagram longer than {room} bytes, truncated");
                 report::repeated("long datagrams", text);
             }
             let way = Transport::to(&listener.addr);

@@ -148,7 +148,7 @@ impl Doors {
         let addr = &door.listener.addr;
         let text = format_args!("{addr}: cannot accept a connection: {cause}");
         numbers::UNACCEPTED.add(1);
-        report::repeated("refused connections", text);
+        report::repeated("connections not accepted", text);
         self.resume = Some(Instant::now() + REST);
         self.shut(poller)?;
         Ok(None)

@@ -125,7 +125,7 @@ impl Reader {
         peer: &str,
         mut put: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let text = format_args!("{peer}: message over {} bytes, split", self.limit);
+        let text = format_args!("{peer}: message longer than {} bytes, split", self.limit);
         report::repeated("long messages", text);
         let mut message = Message::parse(&self.message).unwrap_or_default();
         let mut payload = message.payload.take().unwrap_or_default();

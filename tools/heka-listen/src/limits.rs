@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use heka_core::os::Deadline;
-use heka_core::report::words::Span;
+use heka_core::report::words::{IDLE, Span};
 use heka_core::report::{self, Stop};
 
 use crate::cli::SenderLimits;
@@ -160,7 +160,7 @@ impl Limits {
         if let Some(limit) = self.most.idle.filter(|_| !is_program)
             && connection.idles(limit)?
         {
-            report::repeated("--idle-timeout", format_args!("{peer}: idle timeout, closed"));
+            report::repeated("--idle-timeout", format_args!("{peer}: {IDLE}, closed"));
         } else if let Some(limit) = self.most.record.filter(|_| !is_program)
             && connection.is_unfinished_for(limit)?
         {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use heka_core::net::exec::{self, Direction, Parting, Program, status_words};
 use heka_core::net::{Backoff, DialError, Fault, Loss, Redial, Retries, Stream};
 use heka_core::os::Deadline;
+use heka_core::report::words::CLOSED;
 use heka_core::report::{self, Explain as _, Status, Stop};
 
 use crate::cli::Plan;
@@ -171,7 +172,7 @@ impl Sender {
             self.redial.reset();
         }
         let is_tool = matches!(self.program, Some(Program::Broker { .. }));
-        let Some(status) = status else { return self.retry("closed the connection", None) };
+        let Some(status) = status else { return self.retry(CLOSED, None) };
         let verdict =
             if status.success() { Some(Status::Done) } else { verdict(status).filter(|_| is_tool) };
         if let Some(verdict) = verdict {

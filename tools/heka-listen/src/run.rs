@@ -68,7 +68,7 @@ fn open_doors(plan: &Plan) -> Result<Vec<Door>, Stop> {
         doors.push(Door::new(listener, tls.clone().filter(|_| is_tls), plan)?);
     }
     if doors.is_empty() && plan.programs.is_empty() && !plan.stdio {
-        return Err(Stop::usage("no address to listen on"));
+        return Err(Stop::usage("no ADDRESS given"));
     }
     let needs_datagrams = plan.receive_buffer.is_some() || !plan.framing;
     if needs_datagrams && !doors.iter().any(Door::has_datagrams) {

@@ -9,6 +9,7 @@ use heka_core::cli::SecretJson;
 use heka_core::net::{DialError, Dialer, Fault, FaultKind, HostPort, Stream};
 use heka_core::os::{Deadline, Wanted, wait_for};
 use heka_core::report;
+use heka_core::report::words::{CLOSED, NO_ANSWER};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroize as _;
@@ -170,7 +171,7 @@ impl Client {
         let mut wanted = PollFlags::POLLIN;
         wanted.set(PollFlags::POLLOUT, self.has_output());
         if !wait_for(self.stream.as_fd(), wanted, deadline)? {
-            return Err(DialError::of(FaultKind::Timeout, "the server does not answer"));
+            return Err(DialError::of(FaultKind::Timeout, NO_ANSWER));
         }
         self.fill()
     }
@@ -279,10 +280,7 @@ impl Client {
                 Ok(0) => {
                     // The cause may precede the end.
                     self.each(|_, _| {})?;
-                    return Err(DialError::of(
-                        FaultKind::Closed,
-                        "the server closed the connection",
-                    ));
+                    return Err(DialError::of(FaultKind::Closed, CLOSED));
                 }
                 Ok(_) => self.heard = Instant::now(),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -362,12 +360,12 @@ fn read_info(
             return info.map_err(|_| DialError::of(FaultKind::Protocol, "not a NATS server"));
         }
         if !wait_for(stream.as_fd(), PollFlags::POLLIN, deadline)? {
-            return Err(DialError::of(FaultKind::Timeout, "the server says nothing"));
+            return Err(DialError::of(FaultKind::Timeout, NO_ANSWER));
         }
         let mut block = [0; 4096];
         match stream.read(&mut block) {
             Ok(0) => {
-                return Err(DialError::of(FaultKind::Closed, "the server closed the connection"));
+                return Err(DialError::of(FaultKind::Closed, CLOSED));
             }
             Ok(len) => input.extend_from_slice(block.get(..len).unwrap_or_default()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

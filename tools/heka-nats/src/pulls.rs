@@ -96,7 +96,7 @@ impl Pulls {
             404 => Answer::Empty,
             408 => Answer::Over,
             409 if OF_THE_REQUEST.iter().any(|part| words.contains(part)) => Answer::Over,
-            503 => Answer::Gone("the consumer does not answer".to_owned()),
+            503 => Answer::Gone("the consumer is not available".to_owned()),
             _ => Answer::Gone(words.to_owned()),
         }
     }

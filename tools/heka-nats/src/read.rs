@@ -8,7 +8,7 @@ use heka_core::delivery::transport::numbers::{COMMITTED, CONNECTED};
 use heka_core::delivery::transport::{Converter, Handover};
 use heka_core::net::{DialError, FaultKind, Redial};
 use heka_core::os::{Output, wait};
-use heka_core::report::words::Count;
+use heka_core::report::words::{Count, NO_ANSWER};
 use heka_core::report::{self, Status, Stop};
 
 use crate::cli::Plan;
@@ -139,7 +139,7 @@ impl Reader {
         }
         match &self.link {
             Some(link) if self.plan.follows && link.client.heard.elapsed() > SILENCE => {
-                Err(DialError::of(FaultKind::Timeout, "the server is silent"))
+                Err(DialError::of(FaultKind::Timeout, NO_ANSWER))
             }
             _ => Ok(()),
         }

@@ -156,7 +156,7 @@ impl Spool {
                 (self.block, self.ends) = (block, ends);
                 self.consume(count);
             } else if self.full == QueueFull::Exit {
-                return Err(Stop::failed("the disk of the queue is full"));
+                return Err(Stop::failed("queue: disk full"));
             } else if self.full == QueueFull::Block || !self.drop_oldest(past)? {
                 report::repeated("queue: disk full", "queue: disk full: waiting for room");
                 self.retry = Some(Instant::now() + DISK_PERIOD);

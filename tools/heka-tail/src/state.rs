@@ -115,7 +115,7 @@ impl State {
                 Some(files) => stream.resume(files),
                 None => {
                     let name = stream.name();
-                    report::warning(format_args!("{name}: its position cannot be read"));
+                    report::warning(format_args!("{name}: ignoring unreadable position"));
                 }
             }
             return Ok(());
@@ -258,13 +258,16 @@ impl State {
         }
         match saved {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
-                report::note(format_args!("{}: saved again", file.path().display()));
+                report::note(format_args!("{}: positions are stored again", file.path().display()));
             }
             Ok(()) => {}
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
                     let path = file.path().display();
-                    report::error(format_args!("{path}: {}; still following", error.cause()));
+                    report::warning(format_args!(
+                        "{path}: {}; positions are stored later",
+                        error.cause()
+                    ));
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use heka_core::net::{Backoff, DialError, Dialer, FaultKind, Redial, UnixName, unacknowledged_len};
 use heka_core::os::{Deadline, clock, wait};
-use heka_core::report::words::Count;
+use heka_core::report::words::{CLOSED, Count, IDLE};
 use heka_core::report::{Status, Stop};
 use nix::sys::socket::{UnixAddr, bind};
 use socket2::Socket;
@@ -28,7 +28,7 @@ use crate::queue::Chunk;
 use crate::source::Source;
 
 /// Data that the system accepted for the peer is lost, of unknown size.
-const UNREAD: &str = "closed by the peer before it had read everything";
+const UNREAD: &str = "closed the connection before it had read everything";
 
 /// Time for a peer to read the last datagrams.
 const READER_GRACE: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ impl Client<'_> {
                 Next::Connect(queue) => unsent = queue,
                 Next::End(status) => return Ok(status),
             }
-            self.pause(DialError::of(FaultKind::Closed, "connection lost"))?;
+            self.pause(DialError::of(FaultKind::Closed, CLOSED))?;
         }
     }
 
@@ -179,7 +179,7 @@ impl Client<'_> {
         let plan = self.hub.plan;
         let framing = plan.formats.wire;
         if peer.inbound.fate == Fate::Idle {
-            return Err(Stop::unreachable(format_args!("{}: nothing moved in time", self.name)));
+            return Err(Stop::unreachable(format_args!("{}: {IDLE}", self.name)));
         }
         let is_answered = match &self.hub.source {
             Some(source) => source.has_ended && source.has_given,
@@ -197,13 +197,13 @@ impl Client<'_> {
         if has_unsent {
             let lost = Count(peer.link.abandon(), "record");
             return Err(Stop::unreachable(format_args!(
-                "{}: closed by the peer, {lost} not sent",
+                "{}: {CLOSED}, {lost} not sent",
                 self.name
             )));
         }
         if let Some(left) = self.hub.source.as_mut().and_then(Source::bulk_left) {
             let lost = Count(left, "byte");
-            let cause = format_args!("closed by the peer, {lost} not sent");
+            let cause = format_args!("{CLOSED}, {lost} not sent");
             return Err(Stop::unreachable(format_args!("{}: {cause}", self.name)));
         }
         if peer.inbound.fate == Fate::Reset {

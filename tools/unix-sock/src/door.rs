@@ -42,7 +42,7 @@ impl Entrance {
                 Listener::adopt(socket, GIVEN, None)?
             }
             (None, Some(name)) => bind(name, plan.kind, server)?,
-            (None, None) => return Err(Stop::usage("expected the path of a socket")),
+            (None, None) => return Err(Stop::usage("no PATH given")),
         };
         Door::open(listener, server).map(Self::Door)
     }
@@ -60,7 +60,7 @@ pub(crate) fn given_socket(kind: Kind) -> Result<(Socket, bool), Stop> {
         (None, _) => (stdin_socket(), true),
     };
     let Some(socket) = socket else {
-        return Err(Stop::usage("expected the path of a socket, or one socket in LISTEN_FDS"));
+        return Err(Stop::usage("no PATH given, nor one socket in LISTEN_FDS"));
     };
     if socket.r#type().ok() != Some(socket_type(kind)) {
         return Err(Stop::usage(format_args!("{GIVEN} is of another --type")));
@@ -196,7 +196,7 @@ impl Door {
     pub(crate) fn admits(&self, peer: Option<(u32, u32)>, server: &Server) -> bool {
         let admits = server.admits(peer);
         if !admits {
-            report::repeated("turned away", turned_away(&self.path, peer));
+            report::repeated("refused connections", refused(&self.path, peer));
         }
         admits
     }
@@ -237,9 +237,9 @@ impl Door {
 }
 
 /// Describes a peer that is rejected.
-pub(crate) fn turned_away(path: &str, peer: Option<(u32, u32)>) -> String {
+pub(crate) fn refused(path: &str, peer: Option<(u32, u32)>) -> String {
     let (uid, gid) = peer.unwrap_or_default();
-    format!("{path}: uid {uid}, gid {gid} turned away")
+    format!("{path}: uid {uid}, gid {gid}, refused")
 }
 
 fn bind(name: &UnixName, kind: Kind, server: &Server) -> Result<Listener, Stop> {

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use heka_core::net::exec::status_words;
 use heka_core::os::signal;
 use heka_core::report::words::Count;
 use heka_core::report::{self, Explain as _, Stop};
@@ -106,7 +107,8 @@ impl Processes {
         self.running.retain_mut(|(number, child)| match child.try_wait() {
             Ok(None) => true,
             Ok(Some(status)) => {
-                report::note(format_args!("peer {number}: process {} ended: {status}", child.id()));
+                let (id, words) = (child.id(), status_words(status));
+                report::note(format_args!("peer {number}: process {id} ended: {words}"));
                 false
             }
             Err(_) => false,

@@ -195,7 +195,10 @@ impl Inbound {
         link.count_in(len, now);
         if packet.is_cut {
             let what = if sink.plan.has_datagrams() { "datagram" } else { "packet" };
-            sink.lose(&link.facts, format_args!("{what} cut to {len} bytes (--buf-size)"));
+            sink.lose(
+                &link.facts,
+                format_args!("{what} longer than {len} bytes, truncated (--buf-size)"),
+            );
         }
         let data = slot.get(..len).unwrap_or_default();
         let rest = self.intake.split_packet(&link.facts, data, sink)?;

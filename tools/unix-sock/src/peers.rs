@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use heka_core::codec::Form;
 use heka_core::os::Deadline;
-use heka_core::report::words::Span;
+use heka_core::report::words::{IDLE, Span};
 use heka_core::report::{self, Stop};
 
 use crate::address::Recipients;
@@ -327,7 +327,7 @@ impl<'a> Peers<'a> {
 fn give_up(peer: &mut Peer, fate: Fate, plan: &Plan) {
     let facts = &peer.link.facts;
     match fate {
-        Fate::Idle => report::note(format_args!("{facts}: nothing moved, connection ended")),
+        Fate::Idle => report::note(format_args!("{facts}: {IDLE}, closed")),
         Fate::Unfinished => {
             let limit = Span(plan.record_timeout.unwrap_or_default());
             let text = format_args!("{facts}: record unfinished for {limit}, closed");

@@ -250,7 +250,7 @@ impl Cli {
         let Some(path) = &self.path else {
             return match self.listen {
                 true => Ok(None),
-                false => Err(Stop::usage("expected the path of a socket")),
+                false => Err(Stop::usage("no PATH given")),
             };
         };
         let bytes = path.as_bytes();

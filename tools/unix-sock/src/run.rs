@@ -30,7 +30,7 @@ pub(crate) fn run(mut plan: Plan) -> Result<Status, Stop> {
         (Role::Client { backoff, connect_timeout }, Some(name)) => {
             client::run(&plan, name, *backoff, *connect_timeout, end)
         }
-        (Role::Client { .. }, None) => Err(Stop::usage("expected the path of a socket")),
+        (Role::Client { .. }, None) => Err(Stop::usage("no PATH given")),
     }
 }
 

@@ -7,7 +7,7 @@ use heka_core::os::{Deadline, raise_open_files, signal};
 use heka_core::report::{self, Explain as _, Status, Stop};
 use socket2::Socket;
 
-use crate::door::{Entrance, turned_away};
+use crate::door::{Entrance, refused};
 use crate::exec::Processes;
 use crate::facts::Facts;
 use crate::hub::Hub;
@@ -32,7 +32,7 @@ pub(crate) fn run(
         Entrance::Connection(socket, facts) => {
             let peer = facts.uid.zip(facts.gid);
             if !server.admits(peer) {
-                return Err(Stop::failed(turned_away(&facts.path, peer)));
+                return Err(Stop::failed(refused(&facts.path, peer)));
             }
             let mut hub = Hub::new(plan, None)?;
             take_in(&mut hub, server, socket, facts)?;

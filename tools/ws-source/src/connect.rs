@@ -123,7 +123,7 @@ enum Refused {
 
 fn refused(plan: &Plan, refusal: &Refusal, next: Option<Result<Endpoint, String>>) -> Unconnected {
     let hint = match (next, refusal.status) {
-        (Some(Err(words)), _) => Some(format!("that cannot be followed: {words}")),
+        (Some(Err(words)), _) => Some(format!("the redirect was not followed: {words}")),
         (Some(Ok(_)), _) if plan.redirects == 0 => Some("--location 5 follows it".to_owned()),
         (Some(Ok(_)), _) => Some(format!("more than {} redirects", plan.redirects)),
         (None, 401) => Some("--user and --bearer-file authenticate".to_owned()),

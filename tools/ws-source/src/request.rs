@@ -90,7 +90,7 @@ impl Headers {
             }
             "authorization" | "proxy-authorization" if visible => {
                 return Err(format!(
-                    "everybody can read {name} there; use --user, --bearer-file or -H @FILE"
+                    "{name} is visible to other users there; use --user, --bearer-file or -H @FILE"
                 ));
             }
             "cookie" if visible => return Err("use --cookie or --cookie-file".to_owned()),

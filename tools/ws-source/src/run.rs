@@ -65,7 +65,7 @@ impl Feed<'_> {
                         Some(lost) => {
                             numbers::RECONNECTS.add(1);
                             let gap = Span(lost.elapsed());
-                            report::announce(format_args!("{shown}: connected again after {gap}"));
+                            report::announce(format_args!("{shown}: connected after {gap}"));
                         }
                     }
                     let opened = Instant::now();

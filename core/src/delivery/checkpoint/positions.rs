@@ -183,7 +183,7 @@ impl Parsed {
     pub(super) fn warn(self, path: &Path) -> Positions {
         let path = path.display();
         if self.is_emptied {
-            report::warning(format_args!("{path}: empty, no position in it"));
+            report::warning(format_args!("{path}: contains no position"));
         }
         for (number, cause) in self.unread.iter().take(MAX_TOLD) {
             report::warning(format_args!("{path}: line {number}: {cause}, skipped"));

@@ -144,7 +144,7 @@ fn shake(
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 let wanted = if tls.wants_write() { PollFlags::POLLOUT } else { PollFlags::POLLIN };
                 if !wait_for(socket.as_fd(), wanted, deadline)? {
-                    let cause = "the TLS handshake takes too long";
+                    let cause = "no answer to the TLS handshake in time";
                     return Err(DialError::of(FaultKind::Timeout, cause));
                 }
             }

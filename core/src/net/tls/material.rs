@@ -124,7 +124,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Stop> {
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| pem_error(path, &error))?;
     if certs.is_empty() {
-        return Err(unusable(path, "no certificate in it"));
+        return Err(unusable(path, "contains no certificate"));
     }
     Ok(certs)
 }
@@ -135,7 +135,7 @@ fn no_key(path: &Path, text: &[u8]) -> Stop {
         let remedy = "the key is encrypted (openssl pkey -in FILE -out PLAIN removes that)";
         return unusable(path, remedy);
     }
-    unusable(path, "no private key in it")
+    unusable(path, "contains no private key")
 }
 
 fn pem_error(path: &Path, error: &rustls_pki_types::pem::Error) -> Stop {

@@ -61,7 +61,7 @@ fn explain_alert(alert: AlertDescription) -> Fault {
         AlertDescription::ProtocolVersion => {
             tls("speaks only other versions of TLS").hint("see --tls-min on both sides")
         }
-        AlertDescription::HandshakeFailure => tls("found nothing in common with us")
+        AlertDescription::HandshakeFailure => tls("no TLS version or cipher in common")
             .hint("perhaps it requires a client certificate (--cert)"),
         other => Fault::new(FaultKind::Tls, format_args!("refuses the TLS connection: {other:?}")),
     }

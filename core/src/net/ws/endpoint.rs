@@ -49,7 +49,9 @@ impl Endpoint {
             other => return Err(format!("unknown scheme '{other}' (ws, wss, ws+unix)")),
         };
         if url.password().is_some() {
-            return Err("everybody can read a password there; see --password-file".to_owned());
+            return Err(
+                "a password there is visible to other users; see --password-file".to_owned()
+            );
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or("the URL names no host")?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -84,7 +86,7 @@ impl Endpoint {
             (Addr::Unix(_), _) if next.addr == self.addr => Ok(next),
             // A server must not reach what only the local host can.
             (_, Addr::Unix(_)) => Err("it leads to a unix socket".to_owned()),
-            (Addr::Tls(_), Addr::Tcp(_)) => Err("it leads away from TLS".to_owned()),
+            (Addr::Tls(_), Addr::Tcp(_)) => Err("it leads from wss to ws".to_owned()),
             (Addr::Unix(name), Addr::Tcp(_)) if next.host == self.host => {
                 Ok(Self::new(Addr::Unix(name.clone()), next.url))
             }

@@ -98,11 +98,7 @@ fn read_answer<S: Read + AsFd>(
         }
         looked = buffer.len();
         if !read_some(stream, &mut buffer, deadline)? {
-            let cause = if buffer.is_empty() {
-                "the server closed the connection instead of answering"
-            } else {
-                "the server closed the connection in its answer"
-            };
+            let cause = "closed the connection during the WebSocket handshake";
             return Err(Failure::Failed(Fault::new(FaultKind::Closed, cause)));
         }
     }
@@ -166,7 +162,7 @@ fn wait_out(
         ErrorKind::Interrupted => Ok(()),
         ErrorKind::WouldBlock if wait_for(stream.as_fd(), flags, deadline)? => Ok(()),
         ErrorKind::WouldBlock => {
-            let cause = "the server does not answer the WebSocket handshake";
+            let cause = "no answer to the WebSocket handshake in time";
             Err(Failure::Failed(Fault::new(FaultKind::Timeout, cause)))
         }
         _ => Err(error.into()),

@@ -208,7 +208,7 @@ impl Inbound {
             if is_compressed { (0, max + max / 64 + 64) } else { (self.parts.len() as u64, max) };
         let size = before.saturating_add(head.len);
         if size > most {
-            let cause = format!("message of {size} bytes, only {max} are taken");
+            let cause = format!("message of {size} bytes, longer than {max}");
             return Err(Breach::too_large(cause));
         }
         Ok(())

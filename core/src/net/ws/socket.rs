@@ -282,7 +282,7 @@ impl<S: Read + Write + AsFd> Socket<S> {
     fn fill(&mut self) -> Step {
         match self.inbound.fill(&mut self.stream) {
             Ok(0) => {
-                let cause = "the connection ended without a close";
+                let cause = "closed the connection without a close frame";
                 Step::Closed(self.end(FaultKind::Closed, cause))
             }
             Ok(_) => Step::Again,

@@ -126,7 +126,7 @@ pub enum Reason {
     #[error("bad header")]
     BadHeader,
     /// The length is over the limit.
-    #[error("message length over the limit")]
+    #[error("message longer than the limit")]
     TooLong,
     /// The bytes of the given length are not a message.
     #[error("bad message")]

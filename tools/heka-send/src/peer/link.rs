@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::numbers;
 use heka_core::net::{Addr, DialError, Dialer, Stream};
 use heka_core::report::stats;
+use heka_core::report::words::CLOSED;
 use nix::poll::PollFlags;
 
 use crate::peer::answers::Answers;
@@ -187,7 +188,7 @@ impl Link {
         self.sides.look(&mut self.pipe)?;
         self.look(window)?;
         if self.sides.has_exited() && window.acknowledged() < window.written_until() {
-            return Err(Over::new(End::Peer, "closed the connection"));
+            return Err(Over::new(End::Peer, CLOSED));
         }
         Ok(())
     }
@@ -217,7 +218,7 @@ impl Link {
         if window.acknowledged() >= self.last {
             return Err(Over::new(End::Ours, "closed"));
         }
-        let over = Over::new(End::Peer, "closed the connection");
+        let over = Over::new(End::Peer, CLOSED);
         Err(over.suspecting(is_closing && self.may_lack_ack(window)))
     }
 

@@ -56,7 +56,7 @@ impl Trouble {
     /// Reports that the problem is over.
     pub(crate) fn tell_mended(&mut self) {
         if self.cause.take().is_some() {
-            report::note(format_args!("{}: can be read now", self.name));
+            report::note(format_args!("{}: readable again", self.name));
         }
     }
 }

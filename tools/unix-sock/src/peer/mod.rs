@@ -220,7 +220,10 @@ impl Peer {
     /// Writes what the peer accepts, then ends writing if that is due.
     pub(crate) fn write(&mut self, sink: &mut Sink<'_>) {
         let flushed = self.link.flush(|facts, len| {
-            sink.lose(facts, format_args!("{len} bytes are too long for a packet"));
+            sink.lose(
+                facts,
+                format_args!("a record of {len} bytes does not fit a packet, dropped"),
+            );
         });
         if let Err(error) = flushed {
             return self.fail(sink, &error);
