@@ -239,7 +239,7 @@ mod tests {
         );
         assert_eq!(
             parse("ops_1 x\nops_1 y").unwrap_err(),
-            "keys: line 2: the signer of line 1 again"
+            "keys: line 2: same signer as in line 1"
         );
         assert_eq!(parse("\n").unwrap_err(), "keys: contains no key");
         assert!(parse("ops_1 ").is_err());

@@ -156,7 +156,7 @@ fn long_text_fits_heka() {
     )
     .unwrap();
     let end = listener.into_running().finish();
-    end.succeeds().stderr_has("message over 1000 bytes, split");
+    end.succeeds().stderr_has("message longer than 1000 bytes, split");
     let decoded =
         Tool::new("heka-decode").arg("-j").stdin(end.stdout.clone()).run().succeeds().out();
     let messages: Vec<Value> =

@@ -82,7 +82,7 @@ fn counts_and_sizes_have_limits() {
     let text = format!("short\n{}\n", "x".repeat(500));
     let (sent, bytes) =
         wire(&["--max-message-size=300", "-opayload"], &frames(&text, &["--max-message-size=1K"]));
-    sent.exits(1).stderr_has("over the limit");
+    sent.exits(1).stderr_has("message longer than the limit");
     assert_eq!(bytes, b"short\n");
 }
 
