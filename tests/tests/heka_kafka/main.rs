@@ -3,6 +3,7 @@
 
 mod access;
 mod delivery;
+mod examples;
 mod faults;
 mod numbers;
 mod others;

@@ -8,5 +8,6 @@ mod faults;
 mod numbers;
 mod operator;
 mod others;
+mod page;
 mod queue;
 mod soak;

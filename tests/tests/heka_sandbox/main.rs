@@ -5,4 +5,5 @@ mod checkpoints;
 mod decoders;
 mod limits;
 mod modules;
+mod page;
 mod plugins;
