@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread::JoinHandle;
 
-use heka_tests::page::readme_examples;
+use heka_tests::page::{examples, joined, readme_examples};
 use heka_tests::scene::Scene;
 use heka_tests::ws::WsServer;
 use heka_tests::{Tool, eventually, require, scratch, sh};
@@ -108,5 +108,19 @@ fn what_cron_ships() {
         let line = line.replace("aggregator:5565", &address);
         sh(&line).dir(dir.path()).env("HOME", dir.path()).run().succeeds();
         assert_eq!(payloads(received.join().expect("frames")), lines);
+    }
+}
+
+/// The tests of the README run those of the tour, too.
+#[test]
+fn the_examples_of_heka_tools_are_in_the_readme() {
+    let sections = ["### Small jobs", "### Ship a log reliably", "### Receive from anything"];
+    let readme: Vec<_> = sections.into_iter().flat_map(readme_examples).collect();
+    let tour = examples("heka-tools.7");
+    assert_eq!(tour.len(), 7);
+    for line in
+        tour.iter().flat_map(|text| joined(text).lines().map(str::to_owned).collect::<Vec<_>>())
+    {
+        assert!(readme.iter().any(|text| text.contains(&line)), "{line}: not in {readme:#?}");
     }
 }
