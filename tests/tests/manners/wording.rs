@@ -80,6 +80,7 @@ const EVENTS: &[Event] = &[
         line: "PROG: NAME: No such file or directory",
         calls: &[
             ("cf-tail --token-file=none.lua -a ws://a app", "none.lua"),
+            ("cf-tail --ca-file=none.lua -a wss://127.0.0.1:1 app", "none.lua"),
             ("heka-decode none.lua", "none.lua"),
             ("heka-decode --hmac-keys=none.lua", "none.lua"),
             ("heka-decode --write=none/out frames", "none/out"),
@@ -116,6 +117,7 @@ const EVENTS: &[Event] = &[
         line: "PROG: NAME: contains no ",
         calls: &[
             ("cf-tail --token-file=empty -a ws://a app", "empty"),
+            ("cf-tail --ca-file=empty -a wss://127.0.0.1:1 app", "empty"),
             ("heka-decode --hmac-keys=empty", "empty"),
             ("heka-kafka --user=u --password-file=empty kafka://a/b", "empty"),
             ("heka-listen --hmac-keys=empty :0", "empty"),

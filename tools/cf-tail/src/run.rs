@@ -111,7 +111,7 @@ fn connect(
     mut config: Config,
     sink: crate::sink::Shared,
 ) -> Result<(Session, Tail), Stop> {
-    let (dialers, limits) = (dialers(&plan, config.ssl_disabled), limits(&plan));
+    let (dialers, limits) = (dialers(&plan, config.ssl_disabled)?, limits(&plan));
     let connect = plan.net.plain.connect_timeout;
     let silence = plan.net.idle.map_or(Some(SILENCE), |idle| idle.0);
     let line = Line::new(Arc::clone(&dialers), sink.clone(), silence);
@@ -145,12 +145,16 @@ fn connect(
     Ok((session, tail))
 }
 
-fn dialers(plan: &Plan, ssl_disabled: bool) -> Arc<Dialers> {
+fn dialers(plan: &Plan, ssl_disabled: bool) -> Result<Arc<Dialers>, Stop> {
     let tls = || Client::new(plan.net.tls(ssl_disabled));
-    Arc::new(Dialers {
+    let dialers = Dialers {
         plain: Dialer { settings: plan.net.plain.clone(), tls: tls() },
         private: Dialer { settings: plan.net.private.clone(), tls: tls() },
-    })
+    };
+    if plan.net.tls.is_used() {
+        dialers.private.tls.config()?;
+    }
+    Ok(Arc::new(dialers))
 }
 
 fn limits(plan: &Plan) -> Limits {
