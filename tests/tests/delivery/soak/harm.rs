@@ -47,6 +47,7 @@ impl World {
             Harm::KillCommand => return self.kill_command(chance),
             Harm::Stop => return self.stop(chance),
             Harm::Fail => return Some(self.fail()),
+            Harm::Rename | Harm::CopyTruncate if !self.has_position() => return None,
             Harm::Rename => return Some(self.rename()),
             Harm::CopyTruncate => return Some(self.copy_truncate()),
             Harm::FillDisk => return self.fill_disk(chance),
@@ -110,6 +111,13 @@ impl World {
         stage.process.signal(Signal::SIGSTOP);
         stage.stopped = Some(until);
         Some(format!("{} SIGSTOP", stage.name))
+    }
+
+    /// Whether a position in the log has ever been stored: without one, files that were rotated before
+    /// a start are not read.
+    fn has_position(&self) -> bool {
+        let places = [PathBuf::from(self.on_disk("app.pos")), self.path("app.pos")];
+        places.iter().any(|path| fs::metadata(path).is_ok_and(|file| file.len() > 0))
     }
 
     /// The new path of a log, after the older ones were shifted, as logrotate does.
