@@ -45,7 +45,9 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     allowed(key)?;
     if SECRET.contains(&key) {
-        return Err(format!("{key} is visible to other users here; put it into a --client-config file"));
+        return Err(format!(
+            "{key} is visible to other users here; put it into a --client-config file"
+        ));
     }
     Ok((key.to_owned(), value.to_owned()))
 }
