@@ -5,7 +5,7 @@ $BENCH_RESULTS, if set, collects one run's figures: lines of columns separated b
 
     row  goal  contender  unit  median  min  max  cpu  memory  bytes  records
 
-where the unit "s" is wall time of a job on so many bytes and records, with the CPU seconds of all its
+where the unit "s" is wall time of a job on that many bytes and records, with the CPU seconds of all its
 processes and the KiB of the largest; other units have only what they measure, and "-" or 0 elsewhere.
 The first contender of a row is ours. Lines that begin with "#" say what was measured, and where.
 """

@@ -114,7 +114,7 @@ impl Map {
     }
 }
 
-/// A pass over one record.
+/// One traversal of a record.
 struct Walk<'a> {
     map: &'a Map,
     readers: &'a Readers,

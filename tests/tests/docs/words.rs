@@ -9,10 +9,10 @@ use heka_tests::Tool;
 
 /// Phrases, and what to say instead.
 const PHRASES: &[(&str, &str)] = &[
-    ("so much at most", "limit on …"),
+    ("so much", "limit on …"),
     ("so often", "number of retries, interval"),
     ("so long", "for DURATION, timeout"),
-    ("so many messages", "NUM messages"),
+    ("so many", "NUM"),
     ("tell errors", "print only errors"),
     ("tell more", "print more detail"),
     ("tell statistics", "print statistics"),
@@ -24,7 +24,12 @@ const PHRASES: &[(&str, &str)] = &[
     ("is no message", "is not a message"),
     ("passed as it is", "forwarded unchanged"),
     ("passed over", "skipped"),
+    ("pass over", "skip"),
+    ("passes over", "skips"),
     ("left out", "skipped, omitted"),
+    ("leave out", "skip, omit"),
+    ("leaves out", "skips, omits"),
+    ("taken as it is", "not interpreted, forwarded unchanged"),
     ("looks from time to time", "polling"),
     ("for ever", "forever"),
     ("goes on in the next", "is continued in the next"),

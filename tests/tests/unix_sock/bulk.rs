@@ -104,7 +104,7 @@ fn a_hostile_peer_spoils_its_own_records_alone() {
     server.signal(Signal::SIGSTOP);
     hostile.write_all(&block).unwrap();
     server.signal(Signal::SIGCONT);
-    // After so much at once, as much is expected next. That is a byte shorter than it seems.
+    // After a large read, as much is expected next. The next block is a byte shorter.
     server.wait_stdout("the first block", |out| out.len() > block.len());
     server.signal(Signal::SIGSTOP);
     hostile.write_all(&block[..100]).unwrap();

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Relief for directories in which so much is written that an event per write costs more than
-//! polling.
+//! Relief for busy directories, in which an event per write costs more than polling.
 //!
 //! The watch of a directory reports every write to every file in it. A directory that is too loud
 //! is *split*: its watch is dropped, files in it with many writes are polled every [`POLL`], and
