@@ -55,7 +55,9 @@ pub fn run(input: &[u8]) {
         // White space between JSON values may belong to either, and counts where one is truncated.
         let (mut pieces, mut whole) = (without_blanks(pieces), without_blanks(whole));
         if oversize == Oversize::Truncate {
-            [&mut pieces, &mut whole].map(|found| found.0.iter_mut().for_each(|text| text.truncate(1)));
+            for found in [&mut pieces, &mut whole] {
+                found.0.iter_mut().for_each(|text| text.truncate(1));
+            }
         }
         assert_eq!(pieces, whole, "pieces matter");
     } else {
