@@ -132,6 +132,17 @@ fn what_is_none_stays_and_what_is_lost_is_reported() {
 }
 
 #[test]
+fn a_message_in_chunks_may_not_be_too_long() {
+    let listener = listen("udp://127.0.0.1:0", &["--max-record=5000"]);
+    let socket = udp(&listener);
+    for number in 0..2 {
+        let head = [&b"\x1e\x0fidentity"[..], &[number, 2]].concat();
+        socket.send(&[&head[..], &b" ".repeat(3_000)].concat()).unwrap();
+    }
+    listener.wait_stderr("127.0.0.1: GELF chunks of more than 5000 bytes (--max-record)");
+}
+
+#[test]
 fn chunks_take_no_more_memory_than_they_may() {
     let listener = listen("udp://127.0.0.1:0", &["-opayload", "--max-memory=4M"]);
     let socket = udp(&listener);

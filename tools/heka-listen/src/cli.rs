@@ -17,6 +17,7 @@ use heka_core::net::{Addr, Backoff, ListenOptions, ReadyFd, parse_addr, parse_re
 use heka_core::report::Stop;
 use heka_core::report::stats::Metric;
 
+use crate::gelf;
 use crate::transport::Transport;
 
 /// Receive messages from other machines
@@ -129,6 +130,16 @@ pub(crate) enum InputForm {
     Raw,
 }
 
+impl InputForm {
+    /// Returns the maximum length of a record, whatever the flag says.
+    fn longest(self) -> usize {
+        match self {
+            Self::Gelf => gelf::MAX_RECORD,
+            _ => usize::MAX,
+        }
+    }
+}
+
 /// When messages are acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Ack {
@@ -239,7 +250,7 @@ impl Cli {
             type_: self.type_,
             once: self.once,
             max_count: self.max_count,
-            max_record: self.max_record,
+            max_record: self.max_record.min(self.input.longest()),
             message_limit: self.message_limit,
             text_room,
             dedup: self.dedup,

@@ -12,6 +12,10 @@ use heka_core::record::{cut, gelf};
 use heka_core::report;
 use heka_core::wire::{Message, MessageView, Template, put_message};
 
+/// Maximum length of a record: 1 MiB, as much as 128 chunks of 8 KiB hold. A record is parsed at once,
+/// while other peers wait, and JSON of this length can take several milliseconds.
+pub(crate) const MAX_RECORD: usize = 1 << 20;
+
 /// Divisor of the memory for all unfinished records that yields the part for chunks.
 const PART: usize = 4;
 
@@ -42,8 +46,15 @@ impl Joiner {
         from: Option<SocketAddr>,
         datagram: &'d [u8],
     ) -> Result<Option<Cow<'d, [u8]>>, String> {
-        let whole = self.chunks.take(from, datagram, Instant::now())?;
-        whole.map(|whole| unpack_record(whole, true, self.limit)).transpose()
+        let Some(whole) = self.chunks.take(from, datagram, Instant::now())? else {
+            return Ok(None);
+        };
+        match &whole {
+            Cow::Owned(joined) if joined.len() > self.limit => {
+                Err(format!("GELF chunks of more than {} bytes (--max-record)", self.limit))
+            }
+            _ => unpack_record(whole, true, self.limit).map(Some),
+        }
     }
 
     /// Drops chunks that are overdue or exceed the memory limit; all of them at the end.

@@ -216,6 +216,7 @@ fn nobody_delays_another_by_more_than_ten_milliseconds() {
     put_frame(&mut frame, Header::default(), message).unwrap();
     let (gelf, syslog) = (&["-i", "gelf"][..], &["-i", "syslog"][..]);
     let members = [&b"{\"a\":1"[..], &b",\"_b\":1".repeat(15_000), b"}\0"].concat();
+    let escapes = [&b"{\"a\":\""[..], &b"\\u0061".repeat(174_000), b"\"}\0"].concat();
     for (name, flags, bytes) in [
         ("headers in each other's messages", &[][..], headers[2..].to_vec()),
         ("the same in an unfinished message", &[], begun),
@@ -228,6 +229,7 @@ fn nobody_delays_another_by_more_than_ten_milliseconds() {
         ("counted messages of syslog", syslog, b"3 <1>".repeat(100_000)),
         ("short messages of GELF", gelf, b"{\"a\":1}\0".repeat(50_000)),
         ("messages of GELF with many fields", gelf, members.repeat(10)),
+        ("a long message of GELF with escapes", gelf, escapes),
     ] {
         let longest = (0..3).map(|_| longest_turn(flags, &bytes)).min().unwrap();
         println!("{name}: {longest:?}");
