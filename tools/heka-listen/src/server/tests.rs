@@ -10,6 +10,7 @@ use clap::Parser as _;
 use heka_core::codec::{Encoder, Form, Settings};
 use heka_core::net::Stream;
 use heka_core::wire::{Header, put_frame};
+use nix::time::{ClockId, clock_gettime};
 
 use super::*;
 use crate::cli::Cli;
@@ -168,8 +169,7 @@ fn a_program_that_closes_its_side_and_lives_keeps_nobody_waiting() {
 
 /// Returns the processor time of this thread, which does not depend on other load.
 fn busy() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
 }
 
 /// Returns the longest turn while a sender sends `bytes`, ends, and is served to the end.

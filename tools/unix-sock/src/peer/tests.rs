@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use heka_core::os::{Backlog, Output};
+use nix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Socket};
 
 use super::*;
@@ -47,8 +48,7 @@ fn what_takes_long_to_read_takes_many_turns() {
 
 /// Returns the processor time of this thread, which does not depend on other load.
 fn busy() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
 }
 
 /// Returns the most steps and the longest time of a turn of a peer that sends `bytes` as fast as possible,
