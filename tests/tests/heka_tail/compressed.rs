@@ -48,6 +48,19 @@ fn compress_in_whole_seconds(scene: &Scene) {
     packed.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
 }
 
+/// Has the rotated file compressed while the new one is followed; expects the `line` that `text`
+/// completes, and the next one, once each.
+#[track_caller]
+fn compressed_while_followed(scene: &Scene, compress: fn(&Scene), text: &str, line: &str) {
+    let tail = scene.follow(&FLAGS);
+    rests(&tail);
+    compress(scene);
+    scene.append("app.log", text);
+    tail.wait_stdout("the new line", |out| out.ends_with(line.as_bytes()));
+    scene.append("app.log", "3\n");
+    tail.wait_stdout_is(format!("{line}3\n"));
+}
+
 #[test]
 fn compressed_beside_a_part_of_a_line() {
     let scene = rotated_beside("tw");
@@ -69,14 +82,7 @@ fn compressed_beside_a_part_of_a_line_after_a_run_that_found_nothing_new() {
 
 #[test]
 fn compressed_beside_a_part_of_a_line_during_the_next_run() {
-    let scene = rotated_beside("tw");
-    let tail = scene.follow(&FLAGS);
-    rests(&tail);
-    compress(&scene);
-    scene.append("app.log", "o\n");
-    tail.wait_stdout("the new line", |out| out.ends_with(b"two\n"));
-    scene.append("app.log", "3\n");
-    tail.wait_stdout_is("two\n3\n");
+    compressed_while_followed(&rotated_beside("tw"), compress, "o\n", "two\n");
 }
 
 #[test]
@@ -91,14 +97,7 @@ fn compressed_by_a_program_that_keeps_whole_seconds() {
 
 #[test]
 fn compressed_by_a_program_that_keeps_whole_seconds_during_the_next_run() {
-    let scene = rotated_and_read();
-    let tail = scene.follow(&FLAGS);
-    rests(&tail);
-    compress_in_whole_seconds(&scene);
-    scene.append("app.log", "2\n");
-    tail.wait_stdout("the new line", |out| out.ends_with(b"2\n"));
-    scene.append("app.log", "3\n");
-    tail.wait_stdout_is("2\n3\n");
+    compressed_while_followed(&rotated_and_read(), compress_in_whole_seconds, "2\n", "2\n");
 }
 
 /// What is deleted in the meantime was read, and is not called lost.
@@ -132,14 +131,7 @@ fn compressed_after_a_run_that_found_nothing_new() {
 
 #[test]
 fn compressed_during_the_next_run() {
-    let scene = rotated_and_read();
-    let tail = scene.follow(&FLAGS);
-    rests(&tail);
-    compress(&scene);
-    scene.append("app.log", "2\n");
-    tail.wait_stdout("the new line", |out| out.ends_with(b"2\n"));
-    scene.append("app.log", "3\n");
-    tail.wait_stdout_is("2\n3\n");
+    compressed_while_followed(&rotated_and_read(), compress, "2\n", "2\n");
 }
 
 #[test]
