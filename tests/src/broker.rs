@@ -45,6 +45,27 @@ pub fn flows(writer: &Running, least: u64) {
     });
 }
 
+/// Writes `all`: once `flowing` messages are acknowledged, `harm`s the server in the middle, expects
+/// the writer to report `told`, and `mend`s it. Expects success.
+#[track_caller]
+pub fn written_all_the_same<S>(
+    server: &mut S,
+    mut writer: Running,
+    (all, flowing): (&str, u64),
+    harm: impl FnOnce(&mut S),
+    told: &str,
+    mend: impl FnOnce(&mut S),
+) {
+    let (first, second) = all.split_at(all.len() / 2);
+    writer.write(first);
+    flows(&writer, flowing);
+    harm(server);
+    writer.write(second);
+    writer.wait_stderr(told);
+    mend(server);
+    writer.finish().succeeds();
+}
+
 /// Tests a queue in front of a broker that is not running: the queue fills, the sender is killed,
 /// another sender takes over; once `serve` has started the broker, it receives everything.
 ///

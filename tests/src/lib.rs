@@ -53,7 +53,7 @@ pub use bindir::{bindir, system_path};
 pub use broker::{
     Broker, Stoppable, each_once, ends_though_frozen, flows, goes_elsewhere, goes_through,
     is_not_its_own_broker, lines, outlives_its_helpers, payloads, queue_before, reports_damage,
-    sorted, takes_over,
+    sorted, takes_over, written_all_the_same,
 };
 pub use certificates::certificates;
 pub use dead_end::DeadEnd;

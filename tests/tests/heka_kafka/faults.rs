@@ -7,8 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use heka_tests::{
-    Broker as _, Mock, Signal, Tansu, Tool, ceiling, ends_though_frozen, eventually, flows,
+    Broker as _, Mock, Signal, Tansu, Tool, ceiling, ends_though_frozen, eventually,
     is_not_its_own_broker, lines, outlives_its_helpers, require_kafka, scratch, sh, sorted,
+    written_all_the_same,
 };
 
 const COUNT: u32 = 20_000;
@@ -28,18 +29,19 @@ fn a_cluster_without_brokers_is_waited_for_and_loses_nothing() {
     for tool in ["heka-kafka", "heka-send"] {
         let topic = format!("t{tool}");
         mock.tell(&format!("topic {topic} 2"));
-        let mut writer = Tool::new(tool).args(["-v", &mock.url(&topic)]).stdin_open().spawn();
+        let writer = Tool::new(tool).args(["-v", &mock.url(&topic)]).stdin_open().spawn();
+        let both = |order: &'static str| {
+            move |mock: &mut Mock| (1..3).for_each(|number| mock.tell(&format!("{order} {number}")))
+        };
         let all = lines(COUNT);
-        let (first, second) = all.split_at(all.len() / 2);
-        writer.write(first);
-        flows(&writer, 100);
-        mock.tell("down 1");
-        mock.tell("down 2");
-        writer.write(second);
-        writer.wait_stderr("waiting for it");
-        mock.tell("up 1");
-        mock.tell("up 2");
-        writer.finish().succeeds();
+        written_all_the_same(
+            &mut mock,
+            writer,
+            (&all, 100),
+            both("down"),
+            "waiting for it",
+            both("up"),
+        );
         // The mock does not recognise repetitions.
         assert_eq!(once(&mock.payloads(&topic)), lines(COUNT));
     }
@@ -49,17 +51,12 @@ fn a_cluster_without_brokers_is_waited_for_and_loses_nothing() {
 fn a_frozen_broker_delays_and_doubles_nothing() {
     let Some(mut tansu) = Tansu::start() else { return };
     let url = tansu.url("t?partition=0&socket.timeout.ms=4000");
-    let mut writer = Tool::new("heka-kafka").args(["-v", &url]).stdin_open().spawn();
+    let writer = Tool::new("heka-kafka").args(["-v", &url]).stdin_open().spawn();
     let all = lines(COUNT);
-    let (first, second) = all.split_at(all.len() / 2);
-    writer.write(first);
-    flows(&writer, 100);
-    tansu.signal(Signal::SIGSTOP);
-    writer.write(second);
+    let stop = |tansu: &mut Tansu| tansu.signal(Signal::SIGSTOP);
+    let go = |tansu: &mut Tansu| tansu.signal(Signal::SIGCONT);
     // Requests time out, and the connection is made anew.
-    writer.wait_stderr("waiting for it");
-    tansu.signal(Signal::SIGCONT);
-    writer.finish().succeeds();
+    written_all_the_same(&mut tansu, writer, (&all, 100), stop, "waiting for it", go);
     assert_eq!(tansu.payloads("t"), all);
 }
 

@@ -3,7 +3,7 @@
 
 use heka_tests::{
     Broker as _, Nats, Signal, Tool, each_once, ends_though_frozen, eventually, flows,
-    is_not_its_own_broker, lines, outlives_its_helpers, scratch, sh,
+    is_not_its_own_broker, lines, outlives_its_helpers, scratch, sh, written_all_the_same,
 };
 
 const COUNT: u32 = 20_000;
@@ -14,19 +14,13 @@ fn a_server_that_is_killed_loses_and_doubles_nothing() {
     for (index, tool) in ["heka-nats", "heka-send"].into_iter().enumerate() {
         let stream = format!("S{index}");
         let url = nats.url(&format!("s{index}?create=R1&stream={stream}"));
-        let mut writer = Tool::new(tool)
+        let writer = Tool::new(tool)
             .args(["-v", "--retry-delay=50ms", "--retry-max-delay=200ms", "--retry-jitter=0", &url])
             .stdin_open()
             .spawn();
+        let kill = |nats: &mut Nats| nats.signal(Signal::SIGKILL);
         let all = lines(COUNT);
-        let (first, second) = all.split_at(all.len() / 2);
-        writer.write(first);
-        flows(&writer, 500);
-        nats.signal(Signal::SIGKILL);
-        writer.write(second);
-        writer.wait_stderr("retrying in");
-        nats.restart();
-        writer.finish().succeeds();
+        written_all_the_same(&mut nats, writer, (&all, 500), kill, "retrying in", Nats::restart);
         each_once(&nats.payloads(&stream), COUNT);
     }
 }
@@ -35,17 +29,12 @@ fn a_server_that_is_killed_loses_and_doubles_nothing() {
 fn a_frozen_server_delays_and_loses_and_doubles_nothing() {
     let Some(mut nats) = Nats::start("") else { return };
     let retry = ["-v", "--retry-delay=50ms", "--retry-max-delay=200ms", "--retry-jitter=0"];
-    let mut writer = Tool::new("heka-nats").args(retry).arg(nats.to_write()).stdin_open().spawn();
-    let all = lines(COUNT);
-    let (first, second) = all.split_at(all.len() / 2);
-    writer.write(first);
-    flows(&writer, 500);
-    nats.signal(Signal::SIGSTOP);
-    writer.write(second);
+    let writer = Tool::new("heka-nats").args(retry).arg(nats.to_write()).stdin_open().spawn();
+    let stop = |nats: &mut Nats| nats.signal(Signal::SIGSTOP);
+    let go = |nats: &mut Nats| nats.signal(Signal::SIGCONT);
     // Requests have their time, and the connection is made anew.
-    writer.wait_stderr("the broker does not acknowledge; retrying in");
-    nats.signal(Signal::SIGCONT);
-    writer.finish().succeeds();
+    let told = "the broker does not acknowledge; retrying in";
+    written_all_the_same(&mut nats, writer, (&lines(COUNT), 500), stop, told, go);
     each_once(&nats.stored(), COUNT);
 }
 
