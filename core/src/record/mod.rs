@@ -11,6 +11,7 @@
 //! frame is reported as [`Damage`], in stream order.
 
 mod boundary;
+mod brackets;
 mod damage;
 mod dedup;
 mod ending;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The brackets of a line of JSON, 64 bytes at a time: where all of them are needed, looking for them
+//! one by one takes longer than reading the line.
+
+/// What is in 64 bytes; the first byte is the lowest bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    quotes: u64,
+    opening: u64,
+    closing: u64,
+    escapes: u64,
+}
+
+/// Whether a bracket is open after every byte of a line, the first of which is a bracket. `false`
+/// also if this is not known, because a quote may be escaped.
+pub(super) fn stay_open(line: &[u8]) -> bool {
+    let (blocks, rest) = line.as_chunks();
+    let mut last = [b' '; 64];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    // All bits of `in_string` are set if the next block begins inside a string.
+    let (mut depth, mut in_string) = (0, 0);
+    for block in blocks.iter().chain([&last]) {
+        let marks = Marks::of(block);
+        if marks.escapes != 0 {
+            return false;
+        }
+        let strings = odd_before(marks.quotes) ^ in_string;
+        in_string = if strings >> 63 == 1 { u64::MAX } else { 0 };
+        let mut opening = marks.opening & !strings;
+        let mut closing = marks.closing & !strings;
+        while closing != 0 {
+            let before = (1 << closing.trailing_zeros()) - 1;
+            depth += (opening & before).count_ones();
+            if depth <= 1 {
+                return false;
+            }
+            depth -= 1;
+            opening &= !before;
+            closing &= closing - 1;
+        }
+        depth += opening.count_ones();
+    }
+    true
+}
+
+/// Sets the bits up to which an odd number of bits is set, that one included.
+fn odd_before(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+impl Marks {
+    #[cfg(target_arch = "x86_64")]
+    fn of(block: &[u8; 64]) -> Self {
+        #[expect(unsafe_code, reason = "functions for a feature are unsafe even where it is given")]
+        // SAFETY: every processor of this architecture has SSE2.
+        unsafe {
+            Self::by_sixteen(block)
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn of(block: &[u8; 64]) -> Self {
+        Self::one_by_one(block)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "sse2")]
+    fn by_sixteen(block: &[u8; 64]) -> Self {
+        use std::arch::x86_64::{
+            __m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        };
+        let equal = |bytes: __m128i, byte: u8| {
+            let found = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte.cast_signed())));
+            u64::from(found.cast_unsigned())
+        };
+        let mut marks = Self::default();
+        for (at, part) in block.as_chunks::<16>().0.iter().enumerate() {
+            let ([low, high], _) = part.as_chunks::<8>() else { continue };
+            let bytes = _mm_set_epi64x(i64::from_le_bytes(*high), i64::from_le_bytes(*low));
+            // A square bracket with this bit is a curly one, and nothing else is.
+            let curly = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+            let shift = 16 * at;
+            marks.quotes |= equal(bytes, b'"') << shift;
+            marks.opening |= equal(curly, b'{') << shift;
+            marks.closing |= equal(curly, b'}') << shift;
+            marks.escapes |= equal(bytes, b'\\') << shift;
+        }
+        marks
+    }
+
+    #[cfg(any(not(target_arch = "x86_64"), test))]
+    fn one_by_one(block: &[u8; 64]) -> Self {
+        let mut marks = Self::default();
+        for (at, byte) in block.iter().enumerate() {
+            let bit = 1 << at;
+            match byte {
+                b'"' => marks.quotes |= bit,
+                b'{' | b'[' => marks.opening |= bit,
+                b'}' | b']' => marks.closing |= bit,
+                b'\\' => marks.escapes |= bit,
+                _ => {}
+            }
+        }
+        marks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `stay_open` says, byte by byte.
+    fn stay_open_slowly(line: &[u8]) -> bool {
+        let (mut depth, mut in_string) = (0, false);
+        for byte in line {
+            match byte {
+                b'\\' => return false,
+                b'"' => in_string = !in_string,
+                b'{' | b'[' if !in_string => depth += 1,
+                b'}' | b']' if !in_string => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
+    #[test]
+    fn every_byte_is_marked_in_every_place() {
+        for byte in 0..=u8::MAX {
+            for at in 0..64 {
+                let mut block = [b' '; 64];
+                block[at] = byte;
+                assert_eq!(Marks::of(&block), Marks::one_by_one(&block), "{byte:?} at {at}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn lines_are_judged_as_byte_by_byte(rest in "([a{}\\[\\]\"]|\"[a{}]{0,40}\"|a{60}){0,40}\\\\?") {
+            let line = format!("{{{rest}");
+            proptest::prop_assert_eq!(stay_open(line.as_bytes()), stay_open_slowly(line.as_bytes()));
+        }
+    }
+}
