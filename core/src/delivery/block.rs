@@ -53,7 +53,7 @@ pub fn put_head(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
     out.extend_from_slice(&BEGIN);
     put_varint(out, before);
     out.extend_from_slice(&TAG);
-    for number in [count, len, checksum(before, count, len, frames)] {
+    for number in [count, len, checksum(before, count, len, sums::sum(frames))] {
         out.extend_from_slice(&number.to_be_bytes());
     }
     // Always far below 255.
@@ -71,7 +71,7 @@ pub fn put_head(out: &mut Vec<u8>, before: u64, count: u32, frames: &[u8]) {
 pub fn parse(buffer: &[u8]) -> Result<Block, NoBlock> {
     let claim = Claim::parse(buffer)?;
     let frames = buffer.get(claim.block.head..claim.block.end).unwrap_or_default();
-    claim.check(crc32c::crc32c(frames))
+    claim.check(sums::sum(frames))
 }
 
 /// A head whose checksum has not been verified.
@@ -114,8 +114,9 @@ impl Claim {
     /// Returns the block, if `frames` is the checksum of its frames.
     pub(super) fn check(self, frames: u32) -> Result<Block, NoBlock> {
         let ([count, len, sum], before) = (self.numbers, self.block.before);
-        let is_whole = sums::join(crc32c::crc32c(&told(before, count, len)), frames, len.into());
-        match is_whole == sum && before.checked_add(count.into()).is_some() {
+        match checksum(before, count, len, frames) == sum
+            && before.checked_add(count.into()).is_some()
+        {
             true => Ok(self.block),
             false => Err(NoBlock::Damaged),
         }
@@ -129,8 +130,9 @@ fn members(header: &[u8]) -> Option<(u64, &[u8])> {
     (told.len() == TOLD).then_some((before, told))
 }
 
-fn checksum(before: u64, count: u32, len: u32, frames: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&told(before, count, len)), frames)
+/// Returns the checksum of a block, the frames of which have the checksum `frames`.
+fn checksum(before: u64, count: u32, len: u32, frames: u32) -> u32 {
+    sums::join(sums::sum(&told(before, count, len)), frames, len.into())
 }
 
 /// Returns the numbers of a head as covered by the checksum.

@@ -7,9 +7,8 @@
 
 /// The generator polynomial without its highest term, lowest bit first.
 const DIVISOR: u32 = 0x82f6_3b78;
-/// The polynomials 1 and x.
+/// The polynomial 1; x is half of it.
 const ONE: u32 = 1 << 31;
-const X: u32 = 1 << 30;
 /// Interval, in bytes, at which checksums are kept.
 const STEP: usize = 1024;
 
@@ -50,8 +49,14 @@ impl<'a> Sums<'a> {
 
     fn append(&mut self, sum: u32, start: usize, end: usize) -> u32 {
         self.read += end - start;
-        crc32c::crc32c_append(sum, self.data.get(start..end).unwrap_or_default())
+        let bytes = self.data.get(start..end).unwrap_or_default();
+        join(sum, self::sum(bytes), bytes.len() as u64)
     }
+}
+
+/// Returns the checksum of some bytes.
+pub(super) fn sum(bytes: &[u8]) -> u32 {
+    crc_fast::crc32_iscsi(bytes)
 }
 
 /// Returns the checksum of two adjacent parts, the second of which is `len` bytes long; or that of
@@ -62,29 +67,31 @@ pub(super) fn join(first: u32, second: u32, len: u64) -> u32 {
 
 /// Returns x to the power of the number of bits in `len` bytes.
 fn power(len: u64) -> u32 {
-    let (mut power, mut square, mut left) = (ONE, X, len.saturating_mul(8));
-    while left > 0 {
-        if left & 1 == 1 {
-            power = multiply(power, square);
-        }
-        square = multiply(square, square);
-        left >>= 1;
-    }
-    power
+    let is_set = |bit: &(usize, &u32)| len >> bit.0 & 1 == 1;
+    let powers = POWERS.iter().enumerate().filter(is_set);
+    powers.fold(ONE, |product, (_, power)| multiply(product, *power))
 }
 
+/// x to the power of the number of bits in 1, 2, 4, 8… bytes.
+const POWERS: [u32; 64] = {
+    let mut powers = [ONE >> 8; 64];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = multiply(powers[at - 1], powers[at - 1]);
+        at += 1;
+    }
+    powers
+};
+
 /// Returns the product of two polynomials.
-fn multiply(one: u32, other: u32) -> u32 {
-    let (mut product, mut shifted) = (0, other);
-    for bit in (0..32).rev() {
-        if one >> bit & 1 == 1 {
+const fn multiply(one: u32, other: u32) -> u32 {
+    let (mut product, mut shifted, mut left) = (0, other, one);
+    while left != 0 {
+        if left & ONE != 0 {
             product ^= shifted;
         }
-        let is_over = shifted & 1 == 1;
-        shifted >>= 1;
-        if is_over {
-            shifted ^= DIVISOR;
-        }
+        shifted = shifted >> 1 ^ if shifted & 1 == 1 { DIVISOR } else { 0 };
+        left <<= 1;
     }
     product
 }
@@ -99,10 +106,26 @@ mod tests {
             (0..2500_u32).flat_map(|number| (number * number).to_ne_bytes()).collect();
         let mut sums = Sums::new(&data);
         for (start, end) in [(0, 0), (0, 10_000), (1, 1), (5, 9_999), (1023, 1025), (4096, 8192)] {
-            assert_eq!(sums.of(start, end), crc32c::crc32c(&data[start..end]), "{start}..{end}");
+            assert_eq!(sums.of(start, end), sum(&data[start..end]), "{start}..{end}");
         }
         let (first, second) = data.split_at(333);
-        let joined = join(crc32c::crc32c(first), crc32c::crc32c(second), second.len() as u64);
-        assert_eq!(joined, crc32c::crc32c(&data));
+        let joined = join(sum(first), sum(second), second.len() as u64);
+        assert_eq!(joined, sum(&data));
+    }
+
+    /// RFC 3720, appendix B.4.
+    #[test]
+    fn sums_are_those_of_iscsi() {
+        let ascending: Vec<u8> = (0..32).collect();
+        let descending: Vec<u8> = (0..32).rev().collect();
+        for (bytes, expected) in [
+            (&[0; 32][..], 0x8a91_36aa),
+            (&[0xff; 32], 0x62a8_ab43),
+            (&ascending, 0x46dd_794e),
+            (&descending, 0x113f_db5c),
+        ] {
+            assert_eq!(sum(bytes), expected);
+            assert_eq!(join(sum(&bytes[..5]), sum(&bytes[5..]), bytes.len() as u64 - 5), expected);
+        }
     }
 }
