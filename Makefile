@@ -186,7 +186,7 @@ fuzz-check: ## the fuzz targets compile
 # without unsafe code it runs those that take seconds; record::unread alone takes minutes.
 MIRI_FEATURES := testing,decode,net,checkpoint,queue
 MIRI_TESTS ?= net::ready os::private::dir::tests::directories record::dedup record::gelf wire::header wire::varint \
-	codec::harmless codec::number
+	codec::harmless codec::number record::brackets::tests::every
 
 miri: ## unsafe code of core under Miri, as far as it runs there; needs a nightly Rust with it (MIRI_TESTS)
 	@export RUSTUP_TOOLCHAIN=nightly MIRIFLAGS=-Zmiri-disable-isolation; \

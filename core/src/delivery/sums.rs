@@ -62,14 +62,9 @@ pub(super) fn sum(bytes: &[u8]) -> u32 {
 /// Returns the checksum of two adjacent parts, the second of which is `len` bytes long; or that of
 /// the second, from those of the first and of both.
 pub(super) fn join(first: u32, second: u32, len: u64) -> u32 {
-    multiply(first, power(len)) ^ second
-}
-
-/// Returns x to the power of the number of bits in `len` bytes.
-fn power(len: u64) -> u32 {
     let is_set = |bit: &(usize, &u32)| len >> bit.0 & 1 == 1;
     let powers = POWERS.iter().enumerate().filter(is_set);
-    powers.fold(ONE, |product, (_, power)| multiply(product, *power))
+    powers.fold(first, |product, (_, power)| multiply(product, *power)) ^ second
 }
 
 /// x to the power of the number of bits in 1, 2, 4, 8… bytes.
