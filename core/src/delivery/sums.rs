@@ -62,31 +62,40 @@ pub(super) fn sum(bytes: &[u8]) -> u32 {
 /// Returns the checksum of two adjacent parts, the second of which is `len` bytes long; or that of
 /// the second, from those of the first and of both.
 pub(super) fn join(first: u32, second: u32, len: u64) -> u32 {
-    let is_set = |bit: &(usize, &u32)| len >> bit.0 & 1 == 1;
-    let powers = POWERS.iter().enumerate().filter(is_set);
-    powers.fold(first, |product, (_, power)| multiply(product, *power)) ^ second
+    let (mut product, mut left) = (first, len);
+    for powers in &POWERS {
+        let digit = usize::try_from(left % 16).unwrap_or(0);
+        if digit > 0 {
+            product = multiply(product, powers[digit]);
+        }
+        left /= 16;
+    }
+    product ^ second
 }
 
-/// x to the power of the number of bits in 1, 2, 4, 8… bytes.
-const POWERS: [u32; 64] = {
-    let mut powers = [ONE >> 8; 64];
-    let mut at = 1;
-    while at < powers.len() {
-        powers[at] = multiply(powers[at - 1], powers[at - 1]);
+/// x to the power of the number of bits in 1, 2, … 15 bytes, in 16, 32, … 240 bytes, and so on.
+const POWERS: [[u32; 16]; 16] = {
+    let mut powers = [[ONE; 16]; 16];
+    let (mut at, mut first) = (0, ONE >> 8);
+    while at < 16 {
+        let mut digit = 1;
+        while digit < 16 {
+            powers[at][digit] = multiply(powers[at][digit - 1], first);
+            digit += 1;
+        }
+        first = multiply(powers[at][15], first);
         at += 1;
     }
     powers
 };
 
-/// Returns the product of two polynomials.
+/// Returns the product of two polynomials. The bits are as good as random, so there is no branch.
 const fn multiply(one: u32, other: u32) -> u32 {
-    let (mut product, mut shifted, mut left) = (0, other, one);
-    while left != 0 {
-        if left & ONE != 0 {
-            product ^= shifted;
-        }
-        shifted = shifted >> 1 ^ if shifted & 1 == 1 { DIVISOR } else { 0 };
-        left <<= 1;
+    let (mut product, mut shifted, mut bit) = (0, other, u32::BITS);
+    while bit > 0 {
+        bit -= 1;
+        product ^= shifted & 0_u32.wrapping_sub(one >> bit & 1);
+        shifted = shifted >> 1 ^ DIVISOR & 0_u32.wrapping_sub(shifted & 1);
     }
     product
 }

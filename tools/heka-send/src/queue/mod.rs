@@ -57,9 +57,9 @@ use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop, stats};
 use heka_core::wire::Frame;
 
-/// A file of at least this size, two blocks of input, is started over, if possible: a smaller part of
-/// it stays in the cache of a processor.
-const ENOUGH: u64 = 256 * 1024;
+/// A file of at least this size, a block of input, is started over, if possible: a small part of it
+/// stays in the cache of a processor.
+const ENOUGH: u64 = 64 * 1024;
 
 /// Limits of a queue.
 #[derive(Clone, Copy, Debug)]
