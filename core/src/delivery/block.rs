@@ -114,9 +114,8 @@ impl Claim {
     /// Returns the block, if `frames` is the checksum of its frames.
     pub(super) fn check(self, frames: u32) -> Result<Block, NoBlock> {
         let ([count, len, sum], before) = (self.numbers, self.block.before);
-        match checksum(before, count, len, frames) == sum
-            && before.checked_add(count.into()).is_some()
-        {
+        let is_whole = checksum(before, count, len, frames) == sum;
+        match is_whole && before.checked_add(count.into()).is_some() {
             true => Ok(self.block),
             false => Err(NoBlock::Damaged),
         }

@@ -8,11 +8,11 @@ struct Marks {
     quotes: u64,
     opening: u64,
     closing: u64,
-    escapes: u64,
+    backslashes: u64,
 }
 
 /// Whether a bracket is open after every byte of a line, the first of which is a bracket. `false`
-/// also if this is not known, because a quote may be escaped.
+/// also if there is a backslash outside of a string.
 pub(super) fn stay_open(line: &[u8]) -> bool {
     let (blocks, rest) = line.as_chunks();
     let mut last = [b' '; 64];
@@ -20,13 +20,14 @@ pub(super) fn stay_open(line: &[u8]) -> bool {
         *to = *from;
     }
     // All bits of `in_string` are set if the next block begins inside a string.
-    let (mut depth, mut in_string) = (0, 0);
+    let (mut depth, mut in_string, mut is_escaped) = (0, 0, false);
     for block in blocks.iter().chain([&last]) {
         let marks = Marks::of(block);
-        if marks.escapes != 0 {
+        let escaped = escaped_by(marks.backslashes, &mut is_escaped);
+        let strings = odd_before(marks.quotes & !escaped) ^ in_string;
+        if marks.backslashes & !strings != 0 {
             return false;
         }
-        let strings = odd_before(marks.quotes) ^ in_string;
         in_string = if strings >> 63 == 1 { u64::MAX } else { 0 };
         let mut opening = marks.opening & !strings;
         let mut closing = marks.closing & !strings;
@@ -43,6 +44,21 @@ pub(super) fn stay_open(line: &[u8]) -> bool {
         depth += opening.count_ones();
     }
     true
+}
+
+/// Returns the bits behind backslashes that are not behind one themselves; `is_first` says whether the
+/// first bit is, and then whether the one behind the last is.
+fn escaped_by(backslashes: u64, is_first: &mut bool) -> u64 {
+    let mut escaped = u64::from(*is_first);
+    let mut left = backslashes & !escaped;
+    *is_first = false;
+    while left != 0 {
+        let lowest = left & left.wrapping_neg();
+        *is_first = lowest.leading_zeros() == 0;
+        escaped |= lowest << 1;
+        left &= !(lowest | lowest << 1);
+    }
+    escaped
 }
 
 /// Sets the bits up to which an odd number of bits is set, that one included.
@@ -88,7 +104,7 @@ impl Marks {
             marks.quotes |= equal(bytes, b'"') << shift;
             marks.opening |= equal(curly, b'{') << shift;
             marks.closing |= equal(curly, b'}') << shift;
-            marks.escapes |= equal(bytes, b'\\') << shift;
+            marks.backslashes |= equal(bytes, b'\\') << shift;
         }
         marks
     }
@@ -102,7 +118,7 @@ impl Marks {
                 b'"' => marks.quotes |= bit,
                 b'{' | b'[' => marks.opening |= bit,
                 b'}' | b']' => marks.closing |= bit,
-                b'\\' => marks.escapes |= bit,
+                b'\\' => marks.backslashes |= bit,
                 _ => {}
             }
         }
@@ -116,9 +132,11 @@ mod tests {
 
     /// What `stay_open` says, byte by byte.
     fn stay_open_slowly(line: &[u8]) -> bool {
-        let (mut depth, mut in_string) = (0, false);
+        let (mut depth, mut in_string, mut is_escaped) = (0, false, false);
         for byte in line {
             match byte {
+                _ if is_escaped => is_escaped = false,
+                b'\\' if in_string => is_escaped = true,
                 b'\\' => return false,
                 b'"' => in_string = !in_string,
                 b'{' | b'[' if !in_string => depth += 1,
@@ -146,7 +164,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn lines_are_judged_as_byte_by_byte(rest in "([a{}\\[\\]\"]|\"[a{}]{0,40}\"|a{60}){0,40}\\\\?") {
+        fn lines_are_judged_as_byte_by_byte(rest in "([a{}\\[\\]\"]|\"([a{}]|\\\\[a\"\\\\]){0,40}\"|a{60}|\\\\{0,3}){0,40}") {
             let line = format!("{{{rest}");
             proptest::prop_assert_eq!(stay_open(line.as_bytes()), stay_open_slowly(line.as_bytes()));
         }
