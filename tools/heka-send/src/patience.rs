@@ -39,10 +39,9 @@ pub(crate) fn have_room(targets: &[Target]) -> bool {
     targets.iter().all(|target| target.window.has_room())
 }
 
-/// Like [`have_room`], and a peer listens, as far as is known: otherwise a queue is the better place
-/// for a record.
+/// Like [`have_room`], and all peers listen: otherwise a queue is the better place for a record.
 pub(crate) fn want_more(targets: &[Target]) -> bool {
-    have_room(targets) && targets.iter().any(Target::may_listen)
+    have_room(targets) && targets.iter().any(Target::is_open)
 }
 
 /// The state of waiting for peers.

@@ -330,10 +330,9 @@ impl Target {
         self.reach.was_reached()
     }
 
-    /// Whether the peer listens, or did the last time there was something to send, or nobody has
-    /// tried yet.
-    pub(crate) fn may_listen(&self) -> bool {
-        matches!(self.reach, Reach::Untried | Reach::Open | Reach::Resting)
+    /// Whether the peer listens, or did the last time there was something to send.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.reach, Reach::Open | Reach::Resting)
     }
 
     /// Whether it is connected and everything is written.
