@@ -16,11 +16,11 @@ struct Marks {
 pub(super) fn stay_open(line: &[u8]) -> bool {
     let (blocks, rest) = line.as_chunks();
     let mut last = [b' '; 64];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
+    if let Some(front) = last.get_mut(..rest.len()) {
+        front.copy_from_slice(rest);
     }
     // All bits of `in_string` are set if the next block begins inside a string.
-    let (mut depth, mut in_string, mut is_escaped) = (0, 0, false);
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, 0, false);
     for block in blocks.iter().chain([&last]) {
         let marks = Marks::of(block);
         let escaped = escaped_by(marks.backslashes, &mut is_escaped);
@@ -29,19 +29,16 @@ pub(super) fn stay_open(line: &[u8]) -> bool {
             return false;
         }
         in_string = if strings >> 63 == 1 { u64::MAX } else { 0 };
-        let mut opening = marks.opening & !strings;
-        let mut closing = marks.closing & !strings;
-        while closing != 0 {
-            let before = (1 << closing.trailing_zeros()) - 1;
-            depth += (opening & before).count_ones();
-            if depth <= 1 {
-                return false;
+        let mut brackets = (marks.opening | marks.closing) & !strings;
+        while brackets != 0 {
+            let lowest = brackets & brackets.wrapping_neg();
+            match depth {
+                _ if marks.opening & lowest != 0 => depth += 1,
+                0 | 1 => return false,
+                _ => depth -= 1,
             }
-            depth -= 1;
-            opening &= !before;
-            closing &= closing - 1;
+            brackets ^= lowest;
         }
-        depth += opening.count_ones();
     }
     true
 }
