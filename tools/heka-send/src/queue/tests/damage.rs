@@ -6,7 +6,7 @@ use super::*;
 /// Creates a queue of about twelve files, without acknowledgements.
 fn long_queue() -> (tempfile::TempDir, [u8; 16]) {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..300);
     queue.sync().unwrap();
     assert!(list(dir.path()).len() > 10);
@@ -15,7 +15,7 @@ fn long_queue() -> (tempfile::TempDir, [u8; 16]) {
 
 /// Returns the remaining and the missing messages.
 fn reopened(dir: &Path) -> (Queue, Vec<u64>, Vec<u64>) {
-    let mut queue = Queue::open(dir, LIMITS).unwrap();
+    let mut queue = open(dir, LIMITS);
     let records = read(&mut queue);
     assert!(records.iter().map(|(number, _)| *number).eq(1..=records.len() as u64));
     let number = |(_, text): &(u64, String)| text.strip_prefix("message ")?.parse::<u64>().ok();
@@ -44,7 +44,7 @@ fn any_file_that_is_missing_is_noticed_and_costs_only_its_own() {
         assert_eq!(read(&mut queue), [(last, "message 300".to_owned())]);
         queue.acknowledge(last).unwrap();
         drop(queue);
-        assert!(!Queue::open(dir.path(), LIMITS).unwrap().has_lost());
+        assert!(!open(dir.path(), LIMITS).has_lost());
     }
 }
 
@@ -72,7 +72,7 @@ fn any_bit_that_is_not_as_it_was_written_is_noticed() {
 #[test]
 fn what_is_appended_behind_a_file_of_unknown_form_is_handed_out() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..4);
     drop(queue);
     std::fs::remove_file(dir.path().join("cursor")).unwrap();
@@ -82,10 +82,10 @@ fn what_is_appended_behind_a_file_of_unknown_form_is_handed_out() {
     let first = bytes.len() / 4;
     bytes[first - 1] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 4..5);
     drop(queue);
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     let texts: Vec<_> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts.last().map(String::as_str), Some("message 4"), "{texts:?}");
     assert!(texts.len() >= 4, "{texts:?}");
@@ -95,7 +95,7 @@ fn what_is_appended_behind_a_file_of_unknown_form_is_handed_out() {
 fn a_copy_has_a_stream_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let (home, copy) = (dir.path().join("home"), dir.path().join("copy"));
-    let mut queue = Queue::open(&home, LIMITS).unwrap();
+    let mut queue = open(&home, LIMITS);
     fill(&mut queue, 0..3);
     let stream_id = queue.stream_id();
     drop(queue);
@@ -105,20 +105,20 @@ fn a_copy_has_a_stream_of_its_own() {
         std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
     }
     std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    assert_eq!(Queue::open(&home, LIMITS).unwrap().stream_id(), stream_id);
-    let mut copied = Queue::open(&copy, LIMITS).unwrap();
+    assert_eq!(open(&home, LIMITS).stream_id(), stream_id);
+    let mut copied = open(&copy, LIMITS);
     assert_ne!(copied.stream_id(), stream_id);
     assert_eq!(read(&mut copied).len(), 3);
     // The name stays from then on.
     let stream_id = copied.stream_id();
     drop(copied);
-    assert_eq!(Queue::open(&copy, LIMITS).unwrap().stream_id(), stream_id);
+    assert_eq!(open(&copy, LIMITS).stream_id(), stream_id);
 }
 
 #[test]
 fn a_queue_of_the_first_form_is_emptied_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    drop(Queue::open(dir.path(), LIMITS).unwrap());
+    drop(open(dir.path(), LIMITS));
     let cursor = std::fs::read_to_string(dir.path().join("cursor")).unwrap();
     let words: Vec<&str> = cursor.split(' ').collect();
     let old = |from: u32, until: u32| -> Vec<u8> {
@@ -132,7 +132,7 @@ fn a_queue_of_the_first_form_is_emptied_in_order() {
     std::fs::write(dir.path().join("3.log"), old(0, 20)).unwrap();
     std::fs::write(dir.path().join("4.log"), old(20, 40)).unwrap();
     std::fs::remove_file(dir.path().join("end")).unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 40..50);
     let mut next = 2;
     for restarts in 0..2 {
@@ -142,7 +142,7 @@ fn a_queue_of_the_first_form_is_emptied_in_order() {
         }
         assert_eq!((next, queue.has_lost()), (50, false));
         drop(queue);
-        queue = Queue::open(dir.path(), LIMITS).unwrap();
+        queue = open(dir.path(), LIMITS);
         next = 2;
     }
     read(&mut queue);
@@ -154,7 +154,7 @@ fn a_queue_of_the_first_form_is_emptied_in_order() {
 #[test]
 fn files_are_as_large_as_they_may_be_and_no_larger() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     let frames: Vec<_> = (0..300).map(|number| frame(&format!("message {number}"))).collect();
     append(&mut queue, &frames);
     queue.sync().unwrap();
@@ -173,7 +173,7 @@ fn files_are_as_large_as_they_may_be_and_no_larger() {
 fn many_blocks_are_written_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let limits = Limits { size: 10_000_000, file_size: 700_000, ..LIMITS };
-    let mut queue = Queue::open(dir.path(), limits).unwrap();
+    let mut queue = open(dir.path(), limits);
     let texts: Vec<_> = (0..10_000).map(|number| format!("{number} {}", "x".repeat(100))).collect();
     let frames: Vec<_> = texts.iter().map(|text| frame(text)).collect();
     append(&mut queue, &frames);
@@ -181,7 +181,7 @@ fn many_blocks_are_written_at_once() {
     let sizes: Vec<usize> = logs(dir.path()).iter().map(|(_, bytes)| bytes.len()).collect();
     assert!(sizes.len() == 2 && (690_000..=700_000).contains(&sizes[0]), "{sizes:?}");
     drop(queue);
-    let mut queue = Queue::open(dir.path(), limits).unwrap();
+    let mut queue = open(dir.path(), limits);
     let expected: Vec<_> = (1..).zip(texts).collect();
     assert_eq!(read(&mut queue), expected);
     assert!(!queue.has_lost());

@@ -4,6 +4,7 @@ mod damage;
 
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -13,6 +14,22 @@ use super::*;
 use heka_core::wire::{Header, put_frame};
 
 const LIMITS: Limits = Limits { size: 10_000, file_size: 1000, message_size: 65_536 };
+
+/// Opens a queue. If a test beside this one is starting a program, the new process shares the lock of
+/// a queue that is closed here, until it executes the program.
+fn open(dir: &Path, limits: Limits) -> Queue {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Queue::open(dir, limits) {
+            Err(Stop::Error { text, .. })
+                if text.ends_with("in use by another process") && Instant::now() < end =>
+            {
+                std::thread::yield_now();
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+}
 
 fn path_of(dir: &Path, file: u64) -> PathBuf {
     dir.join(name_of(file))
@@ -69,7 +86,7 @@ fn append(queue: &mut Queue, frames: &[Vec<u8>]) {
 #[test]
 fn what_is_not_acknowledged_is_there_after_a_restart_under_the_same_number() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     let stream_id = queue.stream_id();
     fill(&mut queue, 0..1);
     read(&mut queue);
@@ -78,7 +95,7 @@ fn what_is_not_acknowledged_is_there_after_a_restart_under_the_same_number() {
     queue.acknowledge(1).unwrap();
     queue.sync().unwrap();
     drop(queue);
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     assert_eq!((queue.stream_id(), queue.acknowledged()), (stream_id, 1));
     let expected = [(2, "message 1".to_owned()), (3, "message 2".to_owned())];
     assert_eq!(read(&mut queue), expected);
@@ -89,7 +106,7 @@ fn what_is_not_acknowledged_is_there_after_a_restart_under_the_same_number() {
 #[test]
 fn files_are_removed_once_they_are_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..200);
     assert!(list(dir.path()).len() > 3);
     let records = read(&mut queue);
@@ -104,7 +121,7 @@ fn files_are_removed_once_they_are_acknowledged() {
 #[test]
 fn a_torn_record_is_cut_off() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..2);
     drop(queue);
     let path = path_of(dir.path(), 0);
@@ -113,7 +130,7 @@ fn a_torn_record_is_cut_off() {
     let whole = bytes.len() as u64;
     bytes.extend_from_slice(&torn[..torn.len() - 1]);
     std::fs::write(&path, bytes).unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     assert_eq!(queue.len(), whole);
     fill(&mut queue, 2..3);
     assert_eq!(read(&mut queue).len(), 3);
@@ -122,7 +139,7 @@ fn a_torn_record_is_cut_off() {
 #[test]
 fn a_full_queue_has_no_room_until_something_is_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     let mut count = 0;
     while queue.has_room() {
         fill(&mut queue, count..count + 1);
@@ -137,7 +154,7 @@ fn a_full_queue_has_no_room_until_something_is_acknowledged() {
 #[test]
 fn the_oldest_file_can_be_dropped_and_its_messages_are_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     let stream_id = queue.stream_id();
     fill(&mut queue, 0..100);
     let before = queue.len();
@@ -147,14 +164,14 @@ fn the_oldest_file_can_be_dropped_and_its_messages_are_counted() {
     let records = read(&mut queue);
     assert_eq!(records.len() as u64 + dropped, 100);
     drop(queue);
-    assert!(!Queue::open(dir.path(), LIMITS).unwrap().has_lost(), "that was told");
+    assert!(!open(dir.path(), LIMITS).has_lost(), "that was told");
     assert_eq!(records[0], (1, format!("message {dropped}")));
 }
 
 #[test]
 fn what_was_handed_out_is_not_dropped_and_can_be_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..100);
     assert_eq!(read(&mut queue).len(), 100);
     assert_eq!(queue.drop_oldest().unwrap(), Some(0));
@@ -162,20 +179,20 @@ fn what_was_handed_out_is_not_dropped_and_can_be_acknowledged() {
     assert!(queue.is_empty());
     while queue.drop_oldest().unwrap().is_some() {}
     drop(queue);
-    assert!(!Queue::open(dir.path(), LIMITS).unwrap().has_lost());
+    assert!(!open(dir.path(), LIMITS).has_lost());
 }
 
 #[test]
 fn two_processes_cannot_have_the_same_queue() {
     let dir = tempfile::tempdir().unwrap();
-    let _queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let _queue = open(dir.path(), LIMITS);
     assert!(matches!(Queue::open(dir.path(), LIMITS), Err(Stop::Error { .. })));
 }
 
 #[test]
 fn what_the_caller_hands_out_is_numbered_and_acknowledged_like_the_rest() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..2);
     queue.pass(2);
     assert!(!queue.has_unread());
@@ -184,21 +201,21 @@ fn what_the_caller_hands_out_is_numbered_and_acknowledged_like_the_rest() {
     queue.acknowledge(2).unwrap();
     queue.sync().unwrap();
     drop(queue);
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     assert_eq!(read(&mut queue), [(3, "message 2".to_owned())]);
 }
 
 #[test]
 fn what_a_crash_took_of_the_acknowledged_part_is_not_counted_again() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..3);
     read(&mut queue);
     queue.acknowledge(3).unwrap();
     queue.sync().unwrap();
     drop(queue);
     std::fs::write(path_of(dir.path(), 0), b"").unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 3..4);
     assert_eq!(read(&mut queue), [(4, "message 3".to_owned())]);
 }
@@ -206,7 +223,7 @@ fn what_a_crash_took_of_the_acknowledged_part_is_not_counted_again() {
 #[test]
 fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     for number in 0..200 {
         fill(&mut queue, number..number + 1);
         assert_eq!(read(&mut queue), [(u64::from(number) + 1, format!("message {number}"))]);
@@ -216,7 +233,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
     assert_eq!(list(dir.path()), [0]);
     fill(&mut queue, 200..201);
     drop(queue);
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     // The cursor was saved at the start; how much of the restarted file was acknowledged is
     // unknown, but everything before it was.
     let records = read(&mut queue);
@@ -232,7 +249,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
     queue.close().unwrap();
     assert_eq!(std::fs::metadata(path_of(dir.path(), 0)).unwrap().len(), 0);
     drop(queue);
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 202..203);
     assert_eq!(read(&mut queue), [(203, "message 202".to_owned())]);
 }
@@ -240,7 +257,7 @@ fn a_queue_that_is_kept_up_with_stays_small_and_keeps_its_numbers() {
 #[test]
 fn a_queue_that_is_kept_up_with_does_not_wait_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     queue.safety.keeper.finish().unwrap();
     for number in 0..500 {
         fill(&mut queue, number..number + 1);
@@ -263,7 +280,7 @@ fn a_queue_that_is_kept_up_with_does_not_wait_for_the_disk() {
 #[test]
 fn a_queue_that_is_done_is_closed_without_waiting_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     for number in 0..100 {
         fill(&mut queue, number..number + 1);
         read(&mut queue);
@@ -282,7 +299,7 @@ fn a_queue_that_is_done_is_closed_without_waiting_for_the_disk() {
     let stream_id = queue.stream_id();
     drop(queue);
     // The next process knows how far it was.
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     assert_eq!((queue.stream_id(), queue.acknowledged()), (stream_id, 100));
     fill(&mut queue, 100..101);
     assert_eq!(read(&mut queue), [(101, "message 100".to_owned())]);
@@ -293,7 +310,7 @@ fn a_queue_that_is_done_is_closed_without_waiting_for_the_disk() {
         std::fs::write(path, bytes).unwrap();
     }
     restart_machine(dir.path());
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     assert!(!queue.has_lost());
     assert!(read(&mut queue).is_empty());
     // A message that is not acknowledged is waited for.
@@ -305,7 +322,7 @@ fn a_queue_that_is_done_is_closed_without_waiting_for_the_disk() {
 #[test]
 fn a_file_with_old_messages_in_it_counts_as_far_as_it_was_synced() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     let frames: Vec<_> = (0..50).map(|number| frame(&format!("message {number}"))).collect();
     append(&mut queue, &frames);
     let count = read(&mut queue).len() as u64;
@@ -316,7 +333,7 @@ fn a_file_with_old_messages_in_it_counts_as_far_as_it_was_synced() {
     fill(&mut queue, 52..53);
     drop(queue);
     restart_machine(dir.path());
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     let texts: Vec<String> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["message 50", "message 51"]);
 }
@@ -332,7 +349,7 @@ fn restart_machine(dir: &Path) {
 #[test]
 fn what_could_not_be_stored_stays_so() {
     let dir = tempfile::tempdir().unwrap();
-    let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+    let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..1);
     // The cursor cannot be replaced by a file.
     std::fs::create_dir(dir.path().join("cursor.new")).unwrap();
@@ -389,7 +406,7 @@ proptest! {
         acts in prop::collection::vec(act(), 1..40)
     ) {
         let dir = tempfile::tempdir().unwrap();
-        let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+        let mut queue = open(dir.path(), LIMITS);
         let stream_id = queue.stream_id();
         let (mut appended, mut handed_out, mut acknowledged) = (0u32, 0u64, 0u64);
         for act in acts {
@@ -422,7 +439,7 @@ proptest! {
                         write_by_halves(&mut queue);
                     }
                     drop(queue);
-                    queue = Queue::open(dir.path(), LIMITS).unwrap();
+                    queue = open(dir.path(), LIMITS);
                     prop_assert_eq!(queue.stream_id(), stream_id);
                     prop_assert!(!queue.has_lost());
                     prop_assert!(queue.acknowledged() <= acknowledged);
@@ -472,7 +489,7 @@ proptest! {
         pages in prop::collection::vec(any::<bool>(), 97),
     ) {
         let dir = tempfile::tempdir().unwrap();
-        let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+        let mut queue = open(dir.path(), LIMITS);
         let (mut appended, mut handed_out, mut acknowledged) = (0u32, 0u64, 0u64);
         let mut synced = (logs(dir.path()), 0);
         // The messages at the last tick, and at the one before.
@@ -503,7 +520,7 @@ proptest! {
         drop(queue);
         let mut pages = pages.into_iter().cycle();
         crash(dir.path(), &synced.0, || pages.next().unwrap_or_default());
-        let mut queue = Queue::open(dir.path(), LIMITS).unwrap();
+        let mut queue = open(dir.path(), LIMITS);
         let known = queue.acknowledged();
         prop_assert!(known <= acknowledged && !queue.has_lost());
         let texts: Vec<String> = read(&mut queue).into_iter().map(|(_, text)| text).collect();
