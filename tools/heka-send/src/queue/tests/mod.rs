@@ -351,6 +351,8 @@ fn what_could_not_be_stored_stays_so() {
     let dir = tempfile::tempdir().unwrap();
     let mut queue = open(dir.path(), LIMITS);
     fill(&mut queue, 0..1);
+    // What opening it began is done.
+    queue.safety.keeper.finish().unwrap();
     // The cursor cannot be replaced by a file.
     std::fs::create_dir(dir.path().join("cursor.new")).unwrap();
     assert!(queue.sync().is_err());
