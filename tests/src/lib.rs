@@ -49,6 +49,9 @@ pub mod unix;
 mod wait;
 pub mod ws;
 
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+
 pub use bindir::{bindir, system_path};
 pub use broker::{
     Broker, Stoppable, each_once, ends_though_frozen, flows, goes_elsewhere, goes_through,
@@ -86,16 +89,24 @@ pub fn vector(name: &str) -> std::path::PathBuf {
 }
 
 /// Accepts the next connection; reads from it time out at the ceiling.
-pub fn accept(listener: &std::net::TcpListener) -> std::net::TcpStream {
+pub fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("a connection");
     stream.set_read_timeout(Some(ceiling())).expect("a timeout");
     stream
 }
 
-/// Returns a local port that was free a moment ago.
+/// Returns a local port that was free a moment ago, and that this process gets once only.
 ///
 /// Where a tool is the listener, give it port 0 instead.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("no port is free");
-    listener.local_addr().expect("a bound socket has an address").port()
+    // Below the ports that Linux gives to connections, which could take it before its user does.
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(97);
+    let mut ports = (0..COUNT).map(|_| {
+        let number = begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(FIRST + number % COUNT).expect("a port")
+    });
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("no port is free")
 }

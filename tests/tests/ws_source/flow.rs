@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use heka_tests::ws::{WsServer, frame};
-use heka_tests::{Running, Signal, Tool, eventually};
+use heka_tests::{Running, Signal, Tool, eventually, free_port};
 
 fn ws(args: &[&str]) -> Tool {
     Tool::new("ws-source").args(args)
@@ -54,8 +54,7 @@ fn it_comes_back_again_and_again_and_says_hello_each_time() {
 
 #[test]
 fn a_server_that_is_not_there_yet_is_waited_for() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("ws://127.0.0.1:{port}/");
+    let url = format!("ws://127.0.0.1:{}/", free_port());
     let running = ws(&["--retry-delay", "20ms", &url]).spawn();
     running.wait_stderr("Connection refused; retrying in 20 ms");
     running.signal(Signal::SIGTERM);
