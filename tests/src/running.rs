@@ -240,14 +240,18 @@ impl Running {
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {
-        let outcome = Outcome {
+        let outcome = self.unchecked(status);
+        outcome.keeps_secrets();
+        outcome
+    }
+
+    fn unchecked(&self, status: ExitStatus) -> Outcome {
+        Outcome {
             command: self.command.clone(),
             status,
             stdout: self.stdout.bytes(),
             stderr: self.stderr.bytes(),
-        };
-        outcome.keeps_secrets();
-        outcome
+        }
     }
 }
 
@@ -256,8 +260,10 @@ impl Drop for Running {
         self.stdin = None;
         let status = self.kill_all();
         self.status = Some(status);
-        // Also checked for processes that no test waited for, and for a terminal's screen.
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            eprintln!("it was running when the test failed:\n{}", self.unchecked(status));
+        } else {
+            // Also checked for processes that no test waited for, and for a terminal's screen.
             self.outcome(status);
         }
     }

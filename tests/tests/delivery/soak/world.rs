@@ -159,7 +159,10 @@ impl World {
         for stage in self.lines.iter_mut().flatten() {
             if stage.stopped.is_some_and(is_over) {
                 stage.stopped = None;
-                stage.process.signal(Signal::SIGCONT);
+                // It may have been killed since.
+                if stage.process.is_running() {
+                    stage.process.signal(Signal::SIGCONT);
+                }
             }
         }
     }
