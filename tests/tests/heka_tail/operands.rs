@@ -205,3 +205,26 @@ fn what_is_gone_costs_no_time() {
     scene.append("pods/x/app.log", "3\n");
     tail.wait_stdout_is("1\n2\n3\n");
 }
+
+#[test]
+fn the_output_is_not_followed() {
+    let folder = scratch();
+    let (log, out) = (folder.path().join("app.log"), folder.path().join("all.log"));
+    let append = |path: &Path| fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+    fs::write(&log, "one\n").unwrap();
+    let tail = |args: &[&str], to: &Path| {
+        Tool::new("heka-tail").args(args).dir(folder.path()).stdout_file(append(to))
+    };
+    let refused = tail(&["-opayload", "app.log"], &log).run();
+    refused.exits(1).stderr_is("heka-tail: app.log: input file is output file\n");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "one\n");
+    for found in ["*.log", "."] {
+        let running = tail(&["-opayload", found], &out).spawn();
+        running.wait_stderr("all.log: skipped: it is the output file");
+        eventually("the other is", || fs::read(&out).is_ok_and(|text| text == b"one\n").then_some(()));
+        fs::remove_file(&out).unwrap();
+    }
+    let selection = ["-opayload", "--no-follow", "--log-directory=.", "--file-match=(?P<Name>.*)"];
+    tail(&selection, &out).run().succeeds().stderr_has("all.log: skipped: it is the output file");
+    assert_eq!(fs::read_to_string(&out).unwrap(), "one\n");
+}

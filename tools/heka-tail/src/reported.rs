@@ -9,6 +9,8 @@ use heka_core::report;
 /// A file that is not followed although the user may expect it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LeftOut {
+    /// What heka-tail writes to.
+    Output(PathBuf),
     /// Compressed in an unsupported format.
     Compressed(PathBuf),
     /// Named like a rotated file, which some programs do too: `worker-1.log`.
@@ -18,6 +20,11 @@ pub(crate) enum LeftOut {
         /// The log that it seems to be rotated from.
         log: PathBuf,
     },
+}
+
+/// Reports that a file is not followed because the records are written to it.
+pub(crate) fn tell_output(path: &Path) {
+    report::warning(format_args!("{}: skipped: it is the output file", path.display()));
 }
 
 /// The reports already made.
@@ -39,7 +46,9 @@ impl Reported {
     /// Forgets the reports about a removed log.
     pub(crate) fn forget(&mut self, path: &Path) {
         self.left_out.retain(|left_out| match left_out {
-            LeftOut::Compressed(file) | LeftOut::Numbered { path: file, .. } => {
+            LeftOut::Output(file)
+            | LeftOut::Compressed(file)
+            | LeftOut::Numbered { path: file, .. } => {
                 file.parent() != path.parent() || file.exists()
             }
         });
@@ -50,6 +59,7 @@ impl Reported {
             return;
         }
         match &left_out {
+            LeftOut::Output(path) => tell_output(path),
             // Where there is one, there are many.
             LeftOut::Compressed(path) if !std::mem::replace(&mut self.is_compressed, true) => {
                 report::warning(format_args!(

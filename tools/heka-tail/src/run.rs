@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::follow::{Block, Look, Relation, Seen, Stream};
+use crate::follow::{Block, Identity, Look, Relation, Seen, Stream};
 use heka_core::os::{Wanted, drain, raise_open_files, signal, wait};
 use heka_core::record::More;
 use heka_core::report::{self, Status, Stop};
@@ -63,12 +63,18 @@ struct Tail {
 impl Tail {
     fn new(mut job: Job) -> Result<Self, Stop> {
         let now = Instant::now();
-        let selection = job.selection.take();
-        let exclusion = std::mem::take(&mut job.exclusion);
+        let emitter = Emitter::new(&job)?;
+        let (mut selection, mut exclusion) =
+            (job.selection.take(), std::mem::take(&mut job.exclusion));
+        let output = emitter.out.regular_file().map(|file| Identity::of(&file));
+        exclusion.set_output(output);
+        if let Some(selection) = &mut selection {
+            selection.set_output(output);
+        }
         let mut tail = Self {
             sources: Sources::new(&job.files, selection, exclusion, job.oldest),
             streams: Streams::default(),
-            emitter: Emitter::new(&job)?,
+            emitter,
             state: State::open(&job)?,
             block: Block::default(),
             watching: Watching::default(),

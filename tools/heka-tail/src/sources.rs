@@ -204,6 +204,10 @@ impl Sources {
         scan.directories.extend(meant.directories);
         for file in &meant.files {
             let path = std::path::absolute(file).at(file.display())?;
+            if !is_open && self.exclusion.is_output(file) {
+                let text = format_args!("{}: input file is output file", file.display());
+                return Err(Stop::failed(text));
+            }
             if self.known.contains_key(path.as_path())
                 || (is_open && self.is_left_out(file, &meant.files, scan))
             {
@@ -255,9 +259,13 @@ impl Sources {
         }
     }
 
-    /// Whether not to follow a file: excluded, compressed in an unsupported format, or rotated from
-    /// an existing log, which is among `others` or followed already.
+    /// Whether not to follow a file: excluded, the output, compressed in an unsupported format, or
+    /// rotated from an existing log, which is among `others` or followed already.
     fn is_left_out(&mut self, path: &Path, others: &BTreeSet<PathBuf>, scan: &mut Scan) -> bool {
+        if self.exclusion.is_output(path) {
+            self.reported.left_out(LeftOut::Output(path.to_owned()));
+            return true;
+        }
         if self.exclusion.has(path) {
             return true;
         }

@@ -3,6 +3,8 @@
 
 use regex::Regex;
 
+use crate::follow::Identity;
+
 /// A pattern for a path, component by component.
 #[derive(Clone, Debug)]
 pub(crate) struct Glob {
@@ -80,7 +82,12 @@ fn fit(parts: &[Part], names: &[String]) -> Fit {
 
 /// Excluded files, by name or by path.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Exclusion(Vec<(Regex, bool)>);
+pub(crate) struct Exclusion {
+    /// Expressions, and whether they are for paths.
+    patterns: Vec<(Regex, bool)>,
+    /// What the records are written to: it would grow as it is read.
+    output: Option<Identity>,
+}
 
 impl Exclusion {
     /// Patterns without a slash are for names, others for paths as shown.
@@ -93,14 +100,27 @@ impl Exclusion {
             let text = if is_path { path_expression(pattern) } else { expression(pattern) };
             text.map(|regex| (regex, is_path)).ok_or_else(|| pattern.clone())
         });
-        compiled.collect::<Result<_, _>>().map(Self)
+        Ok(Self { patterns: compiled.collect::<Result<_, _>>()?, output: None })
     }
 
-    /// Whether the file at `path` is excluded.
+    /// Sets the regular file that the records are written to, if they are.
+    pub(crate) fn set_output(&mut self, output: Option<Identity>) {
+        self.output = output;
+    }
+
+    /// Whether the file at `path` is the output.
+    pub(crate) fn is_output(&self, path: &std::path::Path) -> bool {
+        let is_it =
+            |output| std::fs::metadata(path).is_ok_and(|file| Identity::of(&file) == output);
+        self.output.is_some_and(is_it)
+    }
+
+    /// Whether a pattern matches `path`.
     pub(crate) fn has(&self, path: &std::path::Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let path = path.to_string_lossy();
-        self.0.iter().any(|(regex, is_path)| regex.is_match(if *is_path { &path } else { &name }))
+        let mut patterns = self.patterns.iter();
+        patterns.any(|(regex, is_path)| regex.is_match(if *is_path { &path } else { &name }))
     }
 }
 

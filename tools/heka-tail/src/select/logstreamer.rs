@@ -15,8 +15,9 @@ use super::find::Candidate;
 use super::glob::Exclusion;
 use super::tree::Tree;
 use crate::few::Few;
-use crate::follow::Name;
 use crate::follow::pairs::redundant;
+use crate::follow::{Identity, Name};
+use crate::reported::tell_output;
 use heka_core::codec::regular;
 use heka_core::os::clock;
 use heka_core::report::{self, Cause as _};
@@ -145,6 +146,11 @@ impl Selection {
         found.streams.extend(newest.map(|newest| (name.clone(), Arc::clone(newest))));
     }
 
+    /// Sets the regular file that the records are written to, if they are.
+    pub(crate) fn set_output(&mut self, output: Option<Identity>) {
+        self.exclusion.set_output(output);
+    }
+
     /// Returns the files of one stream, oldest first, after checking the tree for changes.
     pub(crate) fn files_of(&self, name: &Name) -> Vec<Candidate> {
         let mut tree = self.tree.borrow_mut();
@@ -207,6 +213,12 @@ impl Selection {
     /// Returns the stream of the file at `path`, if it exists and is selected.
     fn classify(&self, path: &Path, old: &mut Vec<PathBuf>) -> Option<String> {
         let captures = self.pattern.captures(path.to_str()?.as_bytes())?;
+        if self.exclusion.is_output(path) {
+            if self.told.borrow_mut().insert(path.to_owned()) {
+                tell_output(path);
+            }
+            return None;
+        }
         if self.exclusion.has(path) {
             return None;
         }
