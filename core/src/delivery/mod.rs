@@ -20,6 +20,8 @@ mod file_commit;
 mod marks;
 #[cfg(feature = "queue")]
 pub mod queue_dir;
+#[cfg(feature = "queue")]
+pub mod queue_end;
 mod refusal;
 #[cfg(feature = "queue")]
 mod sums;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads the unacknowledged messages of heka-send's queue without changing it.
+//! Reads the unacknowledged messages of heka-send's queue without changing it, even if heka-send was
+//! killed, or is still at work.
 
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::blocks::{Blocks, Piece};
+use super::queue_end::{End, Place, boot_id};
 use crate::os::Flow;
 use crate::report::words::Count;
 use crate::report::{self, Explain as _, Stop, stats};
@@ -21,14 +23,17 @@ pub struct QueueDir {
     /// Numbers of the files.
     files: Vec<u64>,
     cursor: Cursor,
+    /// What is known of the end, unless the system has been restarted since.
+    end: Option<End>,
 }
 
 /// The acknowledged position, as far as it is known.
 #[derive(Debug, Default)]
 struct Cursor {
-    file: u64,
-    offset: u64,
-    /// Number of the last acknowledged message, in a block.
+    place: Place,
+    /// Number of the last acknowledged message.
+    number: u64,
+    /// Its number in a block.
     last: Option<u64>,
     /// The first file that consists of blocks.
     first_file: u64,
@@ -40,13 +45,23 @@ impl Cursor {
         let version = words.next()?;
         let mut words = words.skip(2);
         let mut number = || words.next()?.parse::<u64>().ok();
-        let (file, offset, last) = (number()?, number()?, number()?);
+        let place = Place { file: number()?, offset: number()? };
+        let number_of_last = number()?;
         if version == "1" {
-            return Some(Self { file, offset, last: Some(last), first_file: u64::MAX });
+            let last = Some(number_of_last);
+            return Some(Self { place, number: number_of_last, last, first_file: u64::MAX });
         }
-        let lost = number()?;
+        let last = Some(number_of_last.checked_add(number()?)?);
         let first_file = words.nth(1)?.parse().ok()?;
-        Some(Self { file, offset, last: Some(last + lost), first_file })
+        Some(Self { place, number: number_of_last, last, first_file })
+    }
+
+    /// Moves to where the queue begins if the file was started over since the cursor was saved.
+    fn advance_to(&mut self, end: &End) {
+        if end.is_newer(self.place.file, self.number) {
+            (self.place, self.number) = (end.begun, end.number);
+            self.last = self.last.map(|_| end.number + end.lost);
+        }
     }
 }
 
@@ -69,9 +84,14 @@ impl QueueDir {
             let path = path.display();
             return Err(Stop::failed(format_args!("{path}: Is a directory, and not a queue")));
         }
-        let cursor = cursor.unwrap_or_default();
-        files.retain(|file| *file >= cursor.file);
-        Ok(Self { path: path.to_owned(), files, cursor })
+        let mut cursor = cursor.unwrap_or_default();
+        let end = std::fs::read_to_string(path.join("end")).unwrap_or_default();
+        let end = End::parse(&end, &boot_id());
+        if let Some(end) = &end {
+            cursor.advance_to(end);
+        }
+        files.retain(|file| *file >= cursor.place.file);
+        Ok(Self { path: path.to_owned(), files, cursor, end })
     }
 
     /// Passes all messages to `receive` in order. Returns whether any is missing or damaged, which
@@ -89,6 +109,9 @@ impl QueueDir {
                 return Ok((reading.has_lost, ControlFlow::Break(())));
             }
         }
+        if let Some(end) = &self.end {
+            reading.ends_at(end, &self.path);
+        }
         Ok((reading.has_lost, ControlFlow::Continue(())))
     }
 
@@ -100,8 +123,12 @@ impl QueueDir {
     ) -> Flow {
         let path = self.path.join(format!("{number}.log"));
         let file = File::open(&path).at(path.display())?;
-        let end = file.metadata().at(path.display())?.len();
-        let start = if number == self.cursor.file { self.cursor.offset } else { 0 };
+        let len = file.metadata().at(path.display())?.len();
+        // Remains of acknowledged messages may follow.
+        let end = self.end.filter(|end| end.place.file == number).map(|end| end.place.offset);
+        let end = end.unwrap_or(len).min(len);
+        let Place { file: first, offset } = self.cursor.place;
+        let start = if number == first { offset } else { 0 };
         let mut blocks = Blocks::new(file, start, number >= self.cursor.first_file, LIMIT);
         while let Some(piece) = blocks.next(end).at(path.display())? {
             match piece {
@@ -140,14 +167,25 @@ impl Reading {
             return false;
         }
         if before > expected {
-            self.has_lost = true;
-            stats::skip(stats::Skip::Missing, before - expected);
-            let (path, lost) = (path.display(), Count(before - expected, "message"));
-            let text = format_args!("{path}: {lost} missing before this block");
-            report::repeated("queue: missing messages", text);
+            self.lose(before - expected, "missing before this block", path);
         }
         self.last = Some(before + count);
         true
+    }
+
+    /// Reports what is missing of the messages before the end.
+    fn ends_at(&mut self, end: &End, path: &Path) {
+        let read = self.last.unwrap_or(end.number + end.lost);
+        if end.last > read {
+            self.lose(end.last - read, "missing at the end", path);
+        }
+    }
+
+    fn lose(&mut self, count: u64, place: &str, path: &Path) {
+        self.has_lost = true;
+        stats::skip(stats::Skip::Missing, count);
+        let (path, lost) = (path.display(), Count(count, "message"));
+        report::repeated("queue: missing messages", format_args!("{path}: {lost} {place}"));
     }
 }
 

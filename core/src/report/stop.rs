@@ -88,6 +88,25 @@ impl Stop {
     pub fn unreachable(text: impl Display) -> Self {
         Self::Error { status: Status::Unreachable, text: text.to_string() }
     }
+
+    /// Adds an earlier outcome to this one: an error that has not been reported is reported first,
+    /// and the worse status counts.
+    #[must_use]
+    pub fn after<T>(self, earlier: Result<T, Self>) -> Self {
+        let before = match earlier {
+            Err(Self::Error { status, text }) => {
+                super::error(text);
+                status
+            }
+            Err(Self::Said(status)) => status,
+            _ => return self,
+        };
+        match self {
+            Self::Error { status, text } => Self::Error { status: before.and(status), text },
+            Self::Said(status) => Self::Said(before.and(status)),
+            stop => stop,
+        }
+    }
 }
 
 /// Describes an error, without decoration such as `(os error 2)`.
@@ -171,6 +190,15 @@ mod tests {
         assert_eq!(Status::Nothing.and(Status::Failed), Status::Failed);
         assert_eq!(Status::Unreachable.and(Status::Failed), Status::Unreachable);
         assert_eq!(Status::Nothing.and(Status::NotFound), Status::NotFound);
+    }
+
+    #[test]
+    fn an_error_is_not_hidden_by_a_later_one() {
+        let stop = Stop::failed("b").after::<()>(Err(Stop::unreachable("a")));
+        assert!(matches!(stop, Stop::Error { status: Status::Unreachable, text } if text == "b"));
+        let stop = Stop::failed("b").after::<()>(Err(Stop::Said(Status::Done)));
+        assert!(matches!(stop, Stop::Error { status: Status::Failed, .. }));
+        assert!(matches!(Stop::BrokenPipe.after(Ok(())), Stop::BrokenPipe));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use socket2::SockRef;
 
-use heka_tests::{Peer, Signal, SmallDisk, TempDir, Tool, eventually, free_port, scratch};
+use heka_tests::{
+    Peer, Running, Signal, SmallDisk, TempDir, Tool, eventually, free_port, lines, scratch,
+};
 
 const FAST: [&str; 3] = ["--retry-delay=20ms", "--retry-jitter=0ms", "--retry-growth=1"];
 
@@ -319,4 +321,58 @@ fn a_queue_on_a_full_disk_can_be_emptied() {
     sent.succeeds();
     listener.wait_stdout_is("first\n");
     assert_eq!(queued(), 0);
+}
+
+fn decoded(queue: &Path) -> heka_tests::Outcome {
+    Tool::new("heka-decode").arg("-opayload").arg(queue).run()
+}
+
+/// Even if the cursor is old: it is stored only from time to time.
+#[test]
+fn heka_decode_shows_what_a_killed_sender_has_left() {
+    let (folder, listener) =
+        (scratch(), Peer::new("heka-listen", ["127.0.0.1:0", "-opayload", "--ack"]));
+    let cursor = folder.path().join("q/cursor");
+    let tool = Tool::new("heka-send").args(["--queue=q", "--ack=peer", &listener.addr]);
+    let mut sender = tool.dir(folder.path()).stdin_open().spawn();
+    let deliver = |sender: &mut Running, text: &str, all: u32| {
+        sender.write(text);
+        listener.wait_stdout("the lines", |out| out.ends_with(text.as_bytes()));
+        eventually("all is acknowledged", || {
+            sender.statistics().contains(&format!(" {all} acknowledged")).then_some(())
+        });
+    };
+    deliver(&mut sender, &lines(10), 10);
+    let old = fs::read(&cursor).expect("a cursor");
+    deliver(&mut sender, &lines(24_000), 24_010);
+    listener.signal(Signal::SIGSTOP);
+    sender.write(lines(5));
+    let queued = || decoded(&folder.path().join("q"));
+    eventually("they are in the queue", || (queued().out() == lines(5)).then_some(()));
+    sender.end_by(Signal::SIGKILL);
+    fs::write(&cursor, old).expect("the cursor");
+    assert_eq!(queued().succeeds().out(), lines(5));
+    listener.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn heka_decode_says_that_the_end_of_a_queue_is_damaged() {
+    let folder = scratch();
+    let tool = Tool::new("heka-send").args(["--queue=q", "127.0.0.1:1"]).dir(folder.path());
+    let mut sender = tool.stdin_open().spawn();
+    let queue = folder.path().join("q");
+    for count in 1..4 {
+        sender.write("one\n");
+        let all = "one\n".repeat(count);
+        eventually("it is in the queue", || (decoded(&queue).out() == all).then_some(()));
+    }
+    sender.end_by(Signal::SIGKILL);
+    let (path, end) = (queue.join("0.log"), fs::read_to_string(queue.join("end")).expect("an end"));
+    let mut bytes = fs::read(&path).expect("a file");
+    let len: usize = end.split(' ').nth(3).expect("an offset").parse().expect("a number");
+    bytes[len - 2] ^= 1;
+    fs::write(&path, bytes).expect("a file");
+    let shown = decoded(&queue);
+    shown.exits(1).stderr_has("1 message missing at the end");
+    assert_eq!(shown.out(), "one\none\n");
 }

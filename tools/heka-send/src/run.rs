@@ -34,8 +34,10 @@ pub(crate) fn run(plan: Plan) -> Result<Status, Stop> {
     }
     let advanced = sender.advance();
     let stored = sender.lane.store();
-    advanced.and(stored)?;
-    outcome
+    match advanced.and(stored) {
+        Err(stop) => Err(stop.after(outcome)),
+        Ok(()) => outcome,
+    }
 }
 
 #[derive(Debug)]

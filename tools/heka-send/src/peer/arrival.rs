@@ -52,7 +52,8 @@ impl Arrival {
 
     /// Records the offset on the wire at which the `written` bytes of records end.
     pub(crate) fn note(&mut self, stream: &Stream, written: u64) {
-        if let Some(wire) = stream.wire_len()
+        if self.ack == Ack::Kernel
+            && let Some(wire) = stream.wire_len()
             && !stream.wants_write()
             && self.marks.back().is_none_or(|(records, _)| *records < written)
         {

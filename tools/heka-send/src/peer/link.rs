@@ -281,14 +281,27 @@ impl Link {
 
     /// Handles a broken connection: passes to the window how much the peer has nevertheless.
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
-        if let Some(stream) = self.pipe.stream_mut()
-            && let Ok(len @ 1..) = std::io::Read::read(stream, &mut self.buffer)
-            && self.is_alert(len)
-        {
-            return Over::mistaken(&self.name);
+        if let Err(over) = self.hear_the_last(window) {
+            return over;
         }
         self.look_again(window);
         error.into()
+    }
+
+    /// Reads what came before the connection broke.
+    fn hear_the_last(&mut self, window: &mut Window) -> Result<(), Over> {
+        for _ in 0..ANSWERS {
+            let Some(stream) = self.pipe.stream_mut() else { break };
+            let Ok(len @ 1..) = std::io::Read::read(stream, &mut self.buffer) else { break };
+            if self.is_alert(len) {
+                return Err(Over::mistaken(&self.name));
+            }
+            if self.ack == Ack::Peer {
+                let heard = self.buffer.get(..len).unwrap_or_default();
+                self.answers.take(heard, &self.name, window, self.place.identity.as_mut())?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes as much as the peer accepts now. `at_end` says that the window will get no more.

@@ -25,14 +25,13 @@ use super::Place;
 use super::files::{Files, MAX_LINE};
 use heka_core::delivery::claim::{Seed, random_seed};
 use heka_core::delivery::is_full;
+use heka_core::delivery::queue_end::boot_id;
 use heka_core::os::{PrivateDir, SecretBytes, clock};
 use heka_core::report::{self, Explain as _, Refused, Stop};
 
 const NAME: &str = "cursor";
 /// Allocated for reading, so that nothing is copied: a longer file is not a cursor.
 const ROOM: usize = 4096;
-/// Used if the boot ID cannot be read.
-pub(super) const NO_BOOT: &str = "0";
 
 /// The cursor, read at the start and written from time to time.
 #[derive(Clone, Debug)]
@@ -133,6 +132,9 @@ impl Cursor {
             let (lost, home) = (number(&mut words)?, words.next()?.to_owned());
             (lost, home, number(&mut words)?, number(&mut words)?)
         };
+        last.checked_add(lost)?;
+        // Files before it would be removed.
+        (place.file <= files.behind_last() || files.first().is_none()).then_some(())?;
         let mut number = || number(&mut words);
         let promised = number().zip(number()).map(|(file, offset)| Place { file, offset });
         Some(Self {
@@ -208,10 +210,4 @@ fn overwrite(dir: &PrivateDir, line: &[u8]) -> io::Result<File> {
     file.write_all_at(line, 0)?;
     file.set_len(line.len() as u64)?;
     Ok(file)
-}
-
-fn boot_id() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let id: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    if id.is_empty() { NO_BOOT.to_owned() } else { id }
 }

@@ -1,59 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The end of a queue: one line of text, overwritten in place whenever messages are appended.
-//!
-//! ```text
-//! 2 BOOT FILE OFFSET FILE OFFSET NUMBER LOST LAST
-//! ```
-//!
-//! The fields are: the version of this format and the kernel's boot ID; the file being written, and
-//! how much of it is valid, since remains of acknowledged messages may follow; the position before
-//! which nothing is valid, unless the cursor knows better, and the number of the message before it;
-//! the number of messages lost before it that have a number in their block; and the number of the
-//! last message in its block. Version 1 lacked the last two. Numbers have twenty digits, so that
-//! the line keeps its length.
-//!
-//! The line is as durable as the messages themselves: it survives the process, but a crash of the
-//! system only if it was synced, which nobody does. After a restart of the system it is ignored.
+//! The line about the end of a queue, in its file.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 
-use super::Place;
-use super::cursor::{Cursor, NO_BOOT};
+use super::cursor::Cursor;
 use super::files::MAX_LINE;
+use heka_core::delivery::queue_end::End;
 use heka_core::os::PrivateDir;
 use heka_core::report::Refused;
-
-/// The contents of the line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct End {
-    /// Position after the last message.
-    pub(super) place: Place,
-    /// Position before which everything was acknowledged when a file was started over.
-    pub(super) begun: Place,
-    /// Number of the message before that.
-    pub(super) number: u64,
-    /// See [`Cursor::lost`].
-    pub(super) lost: u64,
-    /// Number of the last message, in its block.
-    pub(super) last: u64,
-}
-
-impl End {
-    fn parse(text: &str, boot: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
-        let version = words.next()?;
-        let is_known = matches!(version, "1" | "2");
-        (is_known && words.next()? == boot && boot != NO_BOOT).then_some(())?;
-        let mut number = || words.next()?.parse().ok();
-        let place = Place { file: number()?, offset: number()? };
-        let begun = Place { file: number()?, offset: number()? };
-        let last_acknowledged = number()?;
-        let (lost, last) = if version == "1" { (0, 0) } else { (number()?, number()?) };
-        Some(Self { place, begun, number: last_acknowledged, lost, last })
-    }
-}
 
 /// The file with the line.
 #[derive(Debug)]

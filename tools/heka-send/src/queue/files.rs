@@ -14,6 +14,12 @@ use heka_core::report::{Explain as _, Refused, Stop};
 /// Upper bound on the length of a line in `cursor` or `end`.
 pub(super) const MAX_LINE: u64 = 4096;
 
+/// Most files in a row that may be missing: a greater number is damaged, or of another file.
+const MAX_MISSING: u64 = 1 << 16;
+
+/// Greatest number of a file.
+const GREATEST: u64 = u64::MAX / 2;
+
 /// Returns the name of a file.
 pub(super) fn name_of(file: u64) -> String {
     format!("{file}.log")
@@ -41,7 +47,8 @@ impl Files {
         for name in dir.names().at(dir.display())? {
             let Some(name) = name.to_str() else { continue };
             let number = name.strip_suffix(".log").and_then(|number| number.parse().ok());
-            if let Some(number) = number.filter(|number| name_of(*number) == name) {
+            let is_ours = |number: &u64| *number <= GREATEST && name_of(*number) == name;
+            if let Some(number) = number.filter(is_ours) {
                 files.insert(number, dir.open_file(name).at(dir.path_of(name).display())?);
             }
         }
@@ -67,9 +74,46 @@ impl Files {
         Ok(first)
     }
 
+    /// Verifies that the files that this queue is not known to have are files of a queue: those
+    /// after number `known`, or, if that is not known, after a missing one.
+    ///
+    /// # Errors
+    /// [`Refused::NotQueue`].
+    pub(super) fn check_others(
+        &self,
+        first: u64,
+        known: Option<u64>,
+        dir: &PrivateDir,
+        limit: usize,
+    ) -> Result<(), Stop> {
+        let mut last = known.unwrap_or(first);
+        for (number, file) in self.0.range(first..) {
+            if *number <= last || (known.is_none() && number - last == 1) {
+                last = last.max(*number);
+                continue;
+            }
+            let path = dir.path_of(&name_of(*number));
+            let len = file.metadata().at(path.display())?.len();
+            let is_near = number - last <= MAX_MISSING;
+            let has_some = |has_blocks| has_messages(file, has_blocks, len, limit);
+            let is_ours = len == 0
+                || has_some(true).at(path.display())?
+                || has_some(false).at(path.display())?;
+            if !(is_near && is_ours) {
+                return Err(io::Error::from(Refused::NotQueue)).at(path.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this may be the number of the last file, some of which may be missing.
+    pub(super) fn may_reach(&self, number: u64) -> bool {
+        number.saturating_sub(self.behind_last()) <= MAX_MISSING
+    }
+
     /// Returns the number of the next file.
     pub(super) fn behind_last(&self) -> u64 {
-        let has_some = |number: u64| number + u64::from(self.len(number) > 0);
+        let has_some = |number: u64| number.saturating_add(u64::from(self.len(number) > 0));
         self.last().map_or(0, has_some)
     }
 

@@ -34,16 +34,24 @@ impl Found {
             cursor.first_file = files.check(&dir, limits.message_size)?;
         }
         let (end_file, said) = EndFile::open(&dir, &cursor).at(dir.path_of("end").display())?;
+        let said = said.filter(|end| files.may_reach(end.place.file));
         let home = cursor::home(dir.as_file(), end_file.file()).at(&subject)?;
         if cursor.home != home {
             cursor.rename_stream();
             cursor.home = home;
         }
         let told = said.unwrap_or_default();
-        if told.begun.file >= cursor.place.file && cursor.number <= told.number {
-            // The file was started over after the cursor was saved.
+        if told.is_newer(cursor.place.file, cursor.number) {
             (cursor.place, cursor.number, cursor.lost) = (told.begun, told.number, told.lost);
         }
+        if let Some(file) =
+            files.first().filter(|file| cursor.is_fresh && *file > cursor.place.file)
+        {
+            // The files before it were acknowledged and removed.
+            cursor.place = Place { file, offset: 0 };
+        }
+        let known = said.map(|end| end.place.file);
+        files.check_others(cursor.place.file, known, &dir, limits.message_size)?;
         files.remove_before(cursor.place.file, &dir).at(&subject)?;
         let promised = cursor.promised.take().filter(|_| cursor.is_other_boot);
         if let Some(place) = said.map(|end| end.place).or(promised) {

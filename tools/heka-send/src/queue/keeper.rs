@@ -3,6 +3,7 @@
 //! not.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -31,7 +32,11 @@ impl Job {
             cursor.save(dir).at(dir.display())?;
         }
         for name in self.remove {
-            dir.remove_file(&name).at(dir.path_of(&name).display())?;
+            match dir.remove_file(&name) {
+                // It was missing when the queue was opened.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                other => other.at(dir.path_of(&name).display())?,
+            }
         }
         Ok(())
     }

@@ -12,11 +12,12 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::batch::Batch;
-use super::end::{End, EndFile};
+use super::end::EndFile;
 use super::files::name_of;
 use super::{Mark, Place};
 use heka_core::delivery::block::MAX_HEAD;
 use heka_core::delivery::is_full;
+use heka_core::delivery::queue_end::End;
 use heka_core::os::PrivateDir;
 
 /// Maximum size of the frames in a block, unless a single one is longer.
@@ -72,7 +73,9 @@ impl Log {
         (end_file, told): (EndFile, &End),
         appended: u64,
     ) -> Self {
-        let begun = Mark { number: told.number, place: told.begun, lost: told.lost };
+        // Some of the files may have been lost.
+        let begun = told.begun.min(last.end);
+        let begun = Mark { number: told.number, place: begun, lost: told.lost };
         Self {
             dir,
             file_size,

@@ -43,7 +43,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use cursor::{Cursor, NO_BOOT};
+use cursor::Cursor;
 use files::name_of;
 use found::Found;
 use log::Log;
@@ -53,6 +53,7 @@ pub(crate) use safety::TICK;
 
 use heka_core::delivery::claim::Seed;
 use heka_core::delivery::is_full;
+use heka_core::delivery::queue_end::{NO_BOOT, Place};
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop, stats};
 use heka_core::wire::Frame;
@@ -70,13 +71,6 @@ pub(crate) struct Limits {
     pub(crate) file_size: u64,
     /// Maximum length of a message in bytes.
     pub(crate) message_size: usize,
-}
-
-/// A position in the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    file: u64,
-    offset: u64,
 }
 
 /// A position up to which messages have been read, with their numbers.

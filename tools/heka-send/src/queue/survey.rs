@@ -9,9 +9,9 @@ use std::path::Path;
 
 use super::Place;
 use super::cursor::Cursor;
-use super::end::End;
 use super::files::{Files, name_of};
 use heka_core::delivery::blocks::{Blocks, Piece};
+use heka_core::delivery::queue_end::End;
 use heka_core::os::PrivateDir;
 use heka_core::report::words::Count;
 use heka_core::report::{self, Explain as _, Stop};
@@ -183,9 +183,13 @@ pub(super) fn survey(
     }
     // Acknowledged messages are not synced, so a crash may have destroyed them.
     cursor.place.offset = cursor.place.offset.min(sizes.front().copied().unwrap_or(0));
+    if survey.is_first {
+        survey.last = cursor.number + cursor.lost;
+        survey.before = survey.last;
+    }
     survey.finish();
     if cursor.is_fresh {
-        cursor.lost = survey.before;
+        cursor.lost = survey.before.saturating_sub(cursor.number);
     }
     if survey.has_lost || !survey.gaps.is_empty() {
         // Numbers on the wire get a different meaning.

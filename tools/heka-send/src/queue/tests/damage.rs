@@ -66,6 +66,100 @@ fn any_bit_that_is_not_as_it_was_written_is_noticed() {
     assert!(!queue.has_lost() && there.len() == 300);
 }
 
+/// What is left of a queue whose first messages were delivered is sent, and nothing else is missed.
+#[test]
+fn a_cursor_that_is_lost_costs_no_message() {
+    let spoil = |dir: &Path, how: &str| match how {
+        "removed" => std::fs::remove_file(dir.join("cursor")).unwrap(),
+        "text" => std::fs::write(dir.join("cursor"), "2 garbage\n").unwrap(),
+        // All files before one with this number would count as acknowledged.
+        _ => {
+            let text = std::fs::read_to_string(dir.join("cursor")).unwrap();
+            let mut words: Vec<_> = text.split(' ').collect();
+            words[3] = "900719925474099";
+            std::fs::write(dir.join("cursor"), words.join(" ")).unwrap();
+        }
+    };
+    let numbers = |queue: &mut Queue| -> Vec<u32> {
+        let number = |(_, text): (u64, String)| text["message ".len()..].parse().unwrap();
+        read(queue).into_iter().map(number).collect()
+    };
+    for how in ["removed", "text", "damaged"] {
+        for (acknowledged, added) in [(100, 5), (100, 0), (280, 20), (280, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut queue = open(dir.path(), LIMITS);
+            fill(&mut queue, 0..acknowledged);
+            read(&mut queue);
+            queue.acknowledge(u64::from(acknowledged)).unwrap();
+            queue.close().unwrap();
+            drop(queue);
+            let mut queue = open(dir.path(), LIMITS);
+            fill(&mut queue, acknowledged..acknowledged + added);
+            queue.sync().unwrap();
+            drop(queue);
+            spoil(dir.path(), how);
+            let mut queue = open(dir.path(), LIMITS);
+            assert!(!queue.has_lost(), "{how} {acknowledged} {added}");
+            let expected: Vec<_> = (acknowledged..acknowledged + added).collect();
+            assert_eq!(numbers(&mut queue), expected, "{how} {acknowledged} {added}");
+            // The next process agrees.
+            fill(&mut queue, 500..501);
+            assert_eq!(numbers(&mut queue), [500]);
+            drop(queue);
+            let mut queue = open(dir.path(), LIMITS);
+            assert!(!queue.has_lost());
+            assert_eq!(numbers(&mut queue).len(), added as usize + 1);
+        }
+    }
+}
+
+#[test]
+fn a_cursor_that_is_lost_costs_no_message_of_later_files() {
+    let (dir, _) = long_queue();
+    let mut queue = open(dir.path(), LIMITS);
+    read(&mut queue);
+    queue.acknowledge(200).unwrap();
+    queue.sync().unwrap();
+    drop(queue);
+    std::fs::remove_file(dir.path().join("cursor")).unwrap();
+    let first = list(dir.path())[0];
+    let mut queue = open(dir.path(), LIMITS);
+    assert!(!queue.has_lost());
+    let left = read(&mut queue);
+    assert_eq!(left.last().unwrap().1, "message 299");
+    assert!(first == 0 || left.len() < 300, "{first}: {}", left.len());
+}
+
+#[test]
+fn a_file_of_somebody_else_is_left_alone() {
+    for name in ["13.log", "20261130.log"] {
+        let (dir, _) = long_queue();
+        let path = dir.path().join(name);
+        std::fs::write(&path, "precious\n").unwrap();
+        match Queue::open(dir.path(), LIMITS) {
+            Err(Stop::Error { text, .. }) if text.ends_with(": not a file of a queue") => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious\n");
+    }
+    // No file of a queue has such a number.
+    let (dir, _) = long_queue();
+    let path = dir.path().join("18446744073709551615.log");
+    std::fs::write(&path, "precious\n").unwrap();
+    assert_eq!(reopened(dir.path()).1.len(), 300);
+    assert_eq!(std::fs::read(&path).unwrap(), b"precious\n");
+}
+
+#[test]
+fn files_are_removed_whatever_is_missing_of_them() {
+    let (dir, _) = long_queue();
+    std::fs::remove_file(path_of(dir.path(), 4)).unwrap();
+    let (mut queue, there, _) = reopened(dir.path());
+    queue.acknowledge(there.len() as u64).unwrap();
+    queue.close().unwrap();
+    assert_eq!(list(dir.path()).len(), 1);
+}
+
 /// Without the cursor, the first block determines the format of a file. If it cannot, the heads of
 /// the other blocks look like messages but are none, and the numbers of appended messages would
 /// seem old.

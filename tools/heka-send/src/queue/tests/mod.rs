@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::cursor::Cursor;
-use super::end::End;
 use super::*;
+use heka_core::delivery::queue_end::End;
 use heka_core::wire::{Header, put_frame};
 
 const LIMITS: Limits = Limits { size: 10_000, file_size: 1000, message_size: 65_536 };
