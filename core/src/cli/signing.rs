@@ -89,6 +89,8 @@ impl KeysArgs {
     }
 }
 
+const UNSIGNED: &str = "not signed";
+
 /// Decides whether frames are accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
@@ -100,6 +102,14 @@ impl Verifier {
     /// Whether signatures are verified at all.
     pub fn is_active(&self) -> bool {
         self.keys.is_some()
+    }
+
+    /// Verifies something that cannot be signed.
+    ///
+    /// # Errors
+    /// The reason for the rejection, if a signer is required.
+    pub fn verify_unsigned(&self) -> Result<(), &'static str> {
+        if self.is_active() && self.required.is_some() { Err(UNSIGNED) } else { Ok(()) }
     }
 
     /// Returns the signer of a verified frame, if it is signed.
@@ -118,7 +128,7 @@ impl Verifier {
         let reason = match (keys.verify(&frame.header, frame.message), &self.required) {
             (Verdict::Wrong, _) => "wrong signature",
             (Verdict::UnknownKey, _) => "no key for its signature",
-            (Verdict::Unsigned, Some(_)) => "not signed",
+            (Verdict::Unsigned, Some(_)) => UNSIGNED,
             (Verdict::Signed(name), Some(required)) if name != required.as_slice() => {
                 "signed by another signer"
             }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::blocks::{Blocks, Piece};
-use super::queue_end::{End, Place, boot_id};
+use super::queue_end::{End, Place, boot_id, verified};
 use crate::os::Flow;
 use crate::report::words::Count;
 use crate::report::{self, Explain as _, Stop, stats};
@@ -41,7 +41,7 @@ struct Cursor {
 
 impl Cursor {
     fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
+        let mut words = verified(text)?.split_whitespace();
         let version = words.next()?;
         let mut words = words.skip(2);
         let mut number = || words.next()?.parse::<u64>().ok();

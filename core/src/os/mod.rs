@@ -48,7 +48,8 @@ pub use output::Output;
 #[cfg(feature = "compression")]
 pub use packed_record::unpack_record;
 pub use private::{
-    Exposed, PrivateDir, Replacement, SecretBytes, append_secret, is_named, read_secret, target_of,
+    Exposed, PrivateDir, Replacement, SecretBytes, append_secret, check_owner_of, is_named,
+    read_secret, target_of,
 };
 pub use receive::{Flow, Receive};
 pub use torn_end::Ending;

@@ -50,6 +50,7 @@ impl Search {
     pub(super) fn shift(&mut self, len: usize) {
         self.searched = self.searched.saturating_sub(len);
         self.from = self.from.saturating_sub(len);
+        self.nesting.shift(len);
         self.is_inside |= len > 0;
     }
 }

@@ -376,6 +376,7 @@ mod patterns {
     fn the_work_on_a_long_record_is_in_proportion() {
         let line = "x".repeat(1 << 20);
         let grouped = "x\n".repeat(1 << 19);
+        let blank = " ".repeat(1 << 20) + "{}";
         for (splitter, text) in [
             (by("\r?\n", At::End, usize::MAX), &line),
             (by("(;)\r\n", At::End, usize::MAX), &line),
@@ -383,6 +384,7 @@ mod patterns {
             (by("\n(# )", At::Start, usize::MAX), &line),
             (by("\n(#+ )", At::Start, usize::MAX), &line),
             (lines(usize::MAX, Oversize::Split, (Some("^S"), None)), &grouped),
+            (Splitter::json(Limit { size: usize::MAX, oversize: Oversize::Split }), &blank),
         ] {
             SEARCHED.with(|searched| searched.set(0));
             let outcome = walk(&splitter, text.as_bytes().chunks(4096), More::Ended);

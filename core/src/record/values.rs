@@ -19,6 +19,8 @@ pub(super) struct Values;
 /// The state inside a value after the bytes searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nesting {
+    /// Number of blanks at the beginning, as long as nothing else was seen.
+    blanks: usize,
     /// Whether a bracket was seen.
     has_begun: bool,
     /// Whether something else came first, which makes this a line. Its beginning may have been
@@ -35,16 +37,30 @@ pub(super) struct Nesting {
     at_line: bool,
 }
 
+impl Nesting {
+    /// Accounts for the removal of the first `len` bytes.
+    pub(super) fn shift(&mut self, len: usize) {
+        self.blanks = self.blanks.saturating_sub(len);
+    }
+}
+
 impl Boundary for Values {
     fn find(&self, data: &[u8], search: &mut Search, _more: More) -> Option<End> {
         if search.nesting.is_line {
             return find_byte(b'\n', data, search);
         }
         if !search.nesting.has_begun {
-            let blanks = |byte: &&u8| byte.is_ascii_whitespace();
-            let at = data.iter().take_while(blanks).count();
+            let known = search.nesting.blanks;
+            let is_blank = |byte: &&u8| byte.is_ascii_whitespace();
+            let new = data.iter().skip(known).take_while(is_blank).count();
+            #[cfg(test)]
+            super::tests::count_searched(new);
+            let at = known + new;
             match data.get(at) {
-                None => return None,
+                None => {
+                    search.nesting.blanks = at;
+                    return None;
+                }
                 Some(b'{' | b'[') => {
                     if let Some(end) = line(data, at, search.searched) {
                         return Some(end);

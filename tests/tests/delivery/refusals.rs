@@ -228,7 +228,8 @@ fn a_refusal_that_cannot_be_is_reported() {
         end
     };
     refuse(3, 1).exits(3).stderr_has("acknowledges message 3, but 2 is the last that it got");
-    refuse(2, 3).exits(3).stderr_has("refuses message 0, which it has acknowledged");
+    refuse(2, 3).exits(3).stderr_has("refuses 3 messages up to 2 after message 0");
+    refuse(2, 0).exits(3).stderr_has("refuses no message before message 2");
     refuse(2, 2).exits(1).stderr_has("messages 1 to 2 refused: longer than");
     let (listener, folder) = (narrow(), scratch());
     let args = ["--refused=stop", "--refused-file=dead", &listener.addr];

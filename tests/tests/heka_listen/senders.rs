@@ -124,6 +124,22 @@ fn repeated_messages_are_dropped_if_asked() {
     assert_eq!(listener.stdout(), b"one\ntwo\nthree\n");
 }
 
+/// Text cannot be signed.
+#[test]
+fn only_frames_are_accepted_where_a_signer_is_required() {
+    let folder = scratch();
+    let keys = folder.path().join("keys");
+    fs::write(&keys, "ops_0 sesame\n").unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+    for form in ["auto", "lines", "syslog", "gelf", "raw"] {
+        let flags =
+            ["-opayload", "-i", form, "--hmac-keys=keys", "--require-signer=ops", "--stdio"];
+        let listener = Tool::new("heka-listen").args(flags).dir(folder.path());
+        let listener = listener.stdin("{\"version\":\"1.1\",\"short_message\":\"forged\"}\n").run();
+        listener.exits(1).stdout_is("").stderr_has("not signed, record dropped");
+    }
+}
+
 #[test]
 fn signatures_may_be_left_unverified() {
     let folder = scratch();

@@ -66,6 +66,31 @@ fn a_queue_of_another_user_is_refused() {
     queue(folder.path()).exits(2).stderr_has("heka-send: q: belongs to another user\n");
 }
 
+/// Whoever owns a position decides what is skipped.
+#[test]
+fn a_position_of_another_user_is_not_believed() {
+    if !require_root() {
+        return;
+    }
+    let folder = scratch();
+    let path = folder.path().join("p");
+    fs::write(folder.path().join("log"), "one\n").unwrap();
+    let line = "heka-tail --no-follow --checkpoint=p -opayload log";
+    sh(line).dir(folder.path()).run().succeeds();
+    chown(&path, Some(STRANGER), None).unwrap();
+    for line in [
+        line,
+        "heka-tail --no-follow --resume=p log",
+        "heka-decode --commit=p </dev/null",
+        "heka-send --commit=p 127.0.0.1:1 </dev/null",
+        "heka-listen --ack=commit --resume=p 127.0.0.1:0",
+    ] {
+        sh(line).dir(folder.path()).run().exits(2).stderr_has("p: belongs to another user\n");
+    }
+    chown(&path, Some(0), None).unwrap();
+    sh(line).dir(folder.path()).run().succeeds();
+}
+
 #[test]
 fn the_umask_counts_for_a_file_of_records_unless_a_mode_is_given() {
     let folder = scratch();

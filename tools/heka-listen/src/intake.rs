@@ -288,10 +288,7 @@ impl Intake {
             return false;
         }
         if let Err(rejected) = self.verifier.verify(frame) {
-            self.failed = true;
-            self.tally.unverified += 1;
-            stats::skip(stats::Skip::Unverified, 1);
-            report::repeated(rejected.reason(), format_args!("{peer}: {rejected}"));
+            self.reject(rejected.reason(), format_args!("{peer}: {rejected}"));
             if let Some(number) = number {
                 place.refuse(number, Refusal::Signature);
             }
@@ -310,6 +307,14 @@ impl Intake {
         is_new
     }
 
+    /// Reports a message whose sender is not known, or not the required one.
+    fn reject(&mut self, reason: &'static str, text: std::fmt::Arguments<'_>) {
+        self.failed = true;
+        self.tally.unverified += 1;
+        stats::skip(stats::Skip::Unverified, 1);
+        report::repeated(reason, text);
+    }
+
     /// Writes a record of a sender that does not send frames.
     fn put_record(
         &mut self,
@@ -318,6 +323,10 @@ impl Intake {
         peer: &str,
         record: &Record<'_>,
     ) -> Result<(), Stop> {
+        if let Err(reason) = self.verifier.verify_unsigned() {
+            self.reject(reason, format_args!("{peer}: {reason}, record dropped"));
+            return Ok(());
+        }
         match template {
             Some(template) if is_gelf => self.put_gelf(template, peer, record.text),
             template => self.put_text(template, peer, record.whole),

@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 
 use super::Positions;
 use super::positions::{MAX_FILE, Parsed};
-use crate::os::{Replacement, is_named, sync_name, target_of};
+use crate::os::{Replacement, check_owner_of, is_named, sync_name, target_of};
 use crate::report::{Explain as _, Refused, Stop, stats};
 
 /// A checkpoint file that this process maintains.
@@ -42,7 +42,7 @@ impl CheckpointFile {
     ///
     /// # Errors
     /// `PATH: in use by another process`, or `PATH: CAUSE`, status 1; status 2 if it is not a
-    /// checkpoint file.
+    /// checkpoint file, or belongs to another user, who decides what it says.
     pub fn open(path: &Path) -> Result<Self, Stop> {
         // A symlink is kept: its target is replaced.
         let path = target_of(path).at(path.display())?;
@@ -60,6 +60,7 @@ impl CheckpointFile {
                 Err(TryLockError::Error(error)) => return Err(error).at(path.display()),
             }
             if is_named(&file, &path) {
+                check_owner_of(&file).at(path.display())?;
                 let found = Parsed::read(&file).at(path.display())?;
                 if found.has_later() {
                     // The lines of the later version would be lost.

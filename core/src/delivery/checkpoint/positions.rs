@@ -12,6 +12,7 @@ use data_encoding::BASE64;
 use nix::fcntl::OFlag;
 use serde_json::{Map, Value, json};
 
+use crate::os::check_owner_of;
 use crate::report::{self, Explain as _, Refused, Stop};
 
 /// Maximum size of a file: some hundred thousand sources.
@@ -34,9 +35,10 @@ impl Positions {
     /// Reads a checkpoint file without locking it. A file that does not exist has no positions.
     ///
     /// # Errors
-    /// `PATH: CAUSE`; status 2 if it is not a checkpoint file.
+    /// `PATH: CAUSE`; status 2 if it is not a checkpoint file, or belongs to another user, who
+    /// decides what it says.
     pub fn read(path: &Path) -> Result<Self, Stop> {
-        match open(path) {
+        match open_trusted(path) {
             Ok(file) => Parsed::read(&file).map(|parsed| parsed.warn(path)).at(path.display()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).at(path.display()),
@@ -49,7 +51,7 @@ impl Positions {
     /// # Errors
     /// As [`Positions::read`].
     pub fn peek(path: &Path) -> Result<Self, Stop> {
-        match open(path) {
+        match open_trusted(path) {
             Ok(file) => Parsed::read(&file).map(|parsed| parsed.positions).at(path.display()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).at(path.display()),
@@ -119,6 +121,12 @@ impl Positions {
 }
 
 /// Opens a file without blocking on a pipe, which is then rejected.
+fn open_trusted(path: &Path) -> io::Result<File> {
+    let file = open(path)?;
+    check_owner_of(&file)?;
+    Ok(file)
+}
+
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)
 }

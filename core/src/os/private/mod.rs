@@ -6,7 +6,8 @@ mod dir;
 mod replacement;
 mod secret;
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 pub use dir::PrivateDir;
@@ -26,6 +27,14 @@ const WRITABLE: u32 = 0o022;
 fn check(metadata: &Metadata) -> Result<(), Refused> {
     check_owner(metadata.uid())?;
     if metadata.mode() & WRITABLE == 0 { Ok(()) } else { Err(Refused::Writable) }
+}
+
+/// Checks that a file belongs to this user or root.
+///
+/// # Errors
+/// Any I/O error; [`Refused::Owner`].
+pub fn check_owner_of(file: &File) -> io::Result<()> {
+    Ok(check_owner(file.metadata()?.uid())?)
 }
 
 fn check_owner(owner: u32) -> Result<(), Refused> {

@@ -139,8 +139,12 @@ fn settle(
         return Ok(());
     };
     let count = answer.refused_count.unwrap_or(1);
+    if count == 0 {
+        return Err(wrong(format!("refuses no message before message {number}")));
+    }
     let Some(before) = number.checked_sub(count).filter(|before| before >= acknowledged) else {
-        return Err(wrong(format!("refuses message {acknowledged}, which it has acknowledged")));
+        let cause = format!("refuses {count} messages up to {number} after message {acknowledged}");
+        return Err(wrong(cause));
     };
     if refused == Refused::Stop {
         window.acknowledge_record(before);

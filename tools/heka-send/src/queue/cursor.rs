@@ -2,7 +2,7 @@
 //! The acknowledged position of a queue: one line of text, replaced atomically.
 //!
 //! ```text
-//! 2 STREAM BOOT FILE OFFSET NUMBER LOST HOME FIRST STORED [FILE OFFSET]
+//! 2 STREAM BOOT FILE OFFSET NUMBER LOST HOME FIRST STORED [FILE OFFSET] #SUM
 //! ```
 //!
 //! The fields are: the version of this format; the stream's name and the seed of its key (one
@@ -11,8 +11,8 @@
 //! block; the home directory of the queue when this was written; the first file that consists of
 //! blocks; and the number, in its block, of the last message that would survive a crash of the
 //! system. If another position follows, the data after it in its file does not count after a
-//! restart of the system, because it may be a mixture of old and new messages. Version 1 lacked
-//! LOST, HOME, FIRST and STORED.
+//! restart of the system, because it may be a mixture of old and new messages. The last field is the
+//! checksum of all that ([`put_sum`]). Version 1 lacked LOST, HOME, FIRST and STORED.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
@@ -25,7 +25,7 @@ use super::Place;
 use super::files::{Files, MAX_LINE};
 use heka_core::delivery::claim::{Seed, random_seed};
 use heka_core::delivery::is_full;
-use heka_core::delivery::queue_end::boot_id;
+use heka_core::delivery::queue_end::{boot_id, put_sum, verified};
 use heka_core::os::{PrivateDir, SecretBytes, clock};
 use heka_core::report::{self, Explain as _, Refused, Stop};
 
@@ -110,7 +110,7 @@ impl Cursor {
     }
 
     fn parse(text: &str, files: &Files) -> Option<Self> {
-        let mut words = text.split_whitespace();
+        let mut words = verified(text)?.split_whitespace();
         let is_old = match words.next()? {
             "1" => true,
             "2" => false,
@@ -182,9 +182,15 @@ impl Cursor {
         let promised = promised.unwrap_or_default();
         let Self { number, lost, home, first_file, stored, .. } = self;
         let rest = format!(
-            " {boot} {file} {offset} {number} {lost} {home} {first_file} {stored}{promised}\n"
+            " {boot} {file} {offset} {number} {lost} {home} {first_file} {stored}{promised}"
         );
-        SecretBytes::new([&b"2 "[..], &stream, rest.as_bytes()].concat())
+        let mut line = Vec::with_capacity(ROOM);
+        for part in [&b"2 "[..], &stream, rest.as_bytes()] {
+            line.extend_from_slice(part);
+        }
+        put_sum(&mut line);
+        line.push(b'\n');
+        SecretBytes::new(line)
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::cursor::Cursor;
 use super::files::MAX_LINE;
-use heka_core::delivery::queue_end::End;
+use heka_core::delivery::queue_end::{End, put_sum};
 use heka_core::os::PrivateDir;
 use heka_core::report::Refused;
 
@@ -45,6 +45,7 @@ impl EndFile {
         for number in [place.file, place.offset, begun.file, begun.offset, number, lost, last] {
             put_number(&mut line, number);
         }
+        put_sum(&mut line);
         line.push(b'\n');
         self.file.write_all_at(&line, 0)
     }

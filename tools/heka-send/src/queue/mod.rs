@@ -225,6 +225,11 @@ impl Queue {
             (self.cursor.number, self.cursor.lost) = (mark.number, mark.lost);
             self.advance_to(mark.place);
         }
+        if self.is_empty() {
+            // What is missing at the end is passed, too.
+            self.cursor.lost = self.log.appended.saturating_sub(self.cursor.number);
+            self.reader.pass(0, &self.log);
+        }
         if self.safety.acknowledged.is_empty() {
             return Ok(());
         }

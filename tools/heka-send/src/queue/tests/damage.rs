@@ -74,7 +74,7 @@ fn a_cursor_that_is_lost_costs_no_message() {
         "text" => std::fs::write(dir.join("cursor"), "2 garbage\n").unwrap(),
         // All files before one with this number would count as acknowledged.
         _ => {
-            let text = std::fs::read_to_string(dir.join("cursor")).unwrap();
+            let text = line_of(dir, "cursor");
             let mut words: Vec<_> = text.split(' ').collect();
             words[3] = "900719925474099";
             std::fs::write(dir.join("cursor"), words.join(" ")).unwrap();
@@ -148,6 +148,55 @@ fn a_file_of_somebody_else_is_left_alone() {
     std::fs::write(&path, "precious\n").unwrap();
     assert_eq!(reopened(dir.path()).1.len(), 300);
     assert_eq!(std::fs::read(&path).unwrap(), b"precious\n");
+}
+
+/// Any digit of `end` and `cursor`.
+#[test]
+fn a_digit_that_is_not_as_it_was_written_costs_no_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut queue = open(dir.path(), LIMITS);
+    fill(&mut queue, 0..60);
+    read(&mut queue);
+    queue.acknowledge(40).unwrap();
+    queue.sync().unwrap();
+    drop(queue);
+    for name in ["end", "cursor"] {
+        let text = std::fs::read(dir.path().join(name)).unwrap();
+        let files = logs(dir.path());
+        for at in 0..text.len() - 1 {
+            let mut damaged = text.clone();
+            damaged[at] = if damaged[at] == b'1' { b'7' } else { b'1' };
+            std::fs::write(dir.path().join(name), &damaged).unwrap();
+            let mut queue = open(dir.path(), LIMITS);
+            assert!(!queue.has_lost(), "{name} {at}");
+            let left = read(&mut queue);
+            assert!(left.len() >= 20, "{name} {at}: {}", left.len());
+            assert_eq!(left.last().unwrap().1, "message 59");
+            drop(queue);
+            std::fs::write(dir.path().join(name), &text).unwrap();
+            for (path, bytes) in &files {
+                std::fs::write(path, bytes).unwrap();
+            }
+        }
+    }
+}
+
+/// A gap at the end of the queue is passed when everything before it is acknowledged.
+#[test]
+fn what_is_missing_is_reported_once() {
+    let (dir, _) = long_queue();
+    let (path, mut bytes) = logs(dir.path()).pop().unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    let (mut queue, there, missing) = reopened(dir.path());
+    assert!(queue.has_lost() && missing.len() == 1);
+    queue.acknowledge(there.len() as u64).unwrap();
+    queue.close().unwrap();
+    drop(queue);
+    let (mut queue, there, _) = reopened(dir.path());
+    assert!(!queue.has_lost() && there.is_empty());
+    fill(&mut queue, 300..301);
+    assert_eq!(read(&mut queue).len(), 1);
 }
 
 #[test]
