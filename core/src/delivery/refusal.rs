@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::report::stats::Skip;
+
 /// The reason for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
@@ -27,6 +29,15 @@ impl Refusal {
             Self::Damaged => 3,
             Self::Rejected => 4,
             Self::Other(number) => number,
+        }
+    }
+
+    /// Returns the counter for the message.
+    pub fn skip(self) -> Skip {
+        match self {
+            Self::TooLong => Skip::TooLong,
+            Self::Signature => Skip::Unverified,
+            Self::Damaged | Self::Rejected | Self::Other(_) => Skip::Invalid,
         }
     }
 }

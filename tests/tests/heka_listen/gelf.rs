@@ -3,7 +3,7 @@
 
 use std::net::UdpSocket;
 
-use heka_tests::{Peer, Signal, Tool, require};
+use heka_tests::{Peer, Signal, Tool, require, scratch};
 use serde_json::Value;
 
 /// Sends as graypy does, with only Python's standard library.
@@ -92,6 +92,22 @@ fn messages_on_a_connection_end_with_nul() {
     assert_eq!(payloads(&messages), ["first", "two\nlines", "third"]);
     assert!(messages.iter().all(|message| message["Type"] == "TcpInput"));
     listener.into_running().end_by(Signal::SIGTERM).stderr_is("");
+}
+
+#[test]
+fn of_a_text_in_several_messages_no_more_than_wanted_are_written() {
+    let record = format!(r#"{{"short_message":"{}"}}"#, "x".repeat(300_000));
+    for (wanted, messages) in [("-n1", 1), ("-n3", 3), ("-n9", 5)] {
+        let folder = scratch();
+        let listener = Tool::new("heka-listen")
+            .args(["-i", "gelf", wanted, "--stdio", "--write", "out.heka"])
+            .dir(folder.path())
+            .stdin(record.clone());
+        listener.run().succeeds();
+        let frames = std::fs::read(folder.path().join("out.heka")).unwrap();
+        let json = Tool::new("heka-decode").arg("-j").stdin(frames).run().out();
+        assert_eq!(json.lines().count(), messages, "{wanted}");
+    }
 }
 
 fn udp(listener: &Peer) -> UdpSocket {

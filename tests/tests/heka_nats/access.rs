@@ -2,8 +2,12 @@
 //! Access: users, keys, TLS; and the messages for missing streams and subjects.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 
-use heka_tests::{Broker as _, Nats, Signal, Tool, certificates, free_port, require, scratch};
+use heka_tests::{
+    Broker as _, Nats, Signal, Tool, accept, certificates, free_port, require, scratch,
+};
 
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 const KEY: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
@@ -132,6 +136,22 @@ fn tls_is_verified() {
     let plain = Nats::on_port(free_port(), "");
     let url = plain.url("s").replace("nats://", "natss://");
     write(&[&url, "-k"]).exits(3).stderr_has("does not speak TLS");
+}
+
+/// It would count as received over TLS, whoever sent it.
+#[test]
+fn clear_text_before_tls_is_refused() {
+    for (scheme, tls) in [("natss", "tls_available"), ("nats", "tls_required")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("{scheme}://{}/s", listener.local_addr().unwrap());
+        let writer = Tool::new("heka-nats").args(["--retry=0", &url]).stdin("one\n").spawn();
+        let mut server = accept(&listener);
+        write!(server, "INFO {{\"{tls}\":true}}\r\nPONG\r\n").unwrap();
+        let mut received = Vec::new();
+        server.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"", "TLS does not begin");
+        writer.finish().exits(3).stderr_has("clear text where TLS begins: \"PONG\"\n");
+    }
 }
 
 #[test]

@@ -37,6 +37,21 @@ fn each_form_comes_back(nats: &Nats) {
 }
 
 #[test]
+fn a_batch_is_recognised_by_all_of_its_messages() {
+    for nats in Nats::each() {
+        let frame = |text: &str| Tool::new("heka-encode").stdin(text).run().stdout;
+        let [first, second, next] = ["first\n", "second\n", "next\n"].map(frame);
+        let url = nats.url("s?create=R1&stream=S&form=framed");
+        let others = [first.clone(), next].concat();
+        for batch in [[first, second].concat(), others.clone(), others] {
+            write(&url, batch).succeeds();
+        }
+        // The same batch is not stored again.
+        assert_eq!(nats.payloads("S"), "first\nsecond\nfirst\nnext\n");
+    }
+}
+
+#[test]
 fn more_than_one_request_asks_for_is_read() {
     for nats in Nats::each() {
         let long: String = (1..=300).map(|number| format!("{number:50000}\n")).collect();

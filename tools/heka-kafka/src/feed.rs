@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::BorrowedMessage;
 
 use crate::cli::Plan;
+use crate::commits::Commits;
 use crate::consumer::Consumer;
 use crate::events::{Commit, News, Partition, Rebalance};
 use crate::numbers::{LAG, PARTITIONS};
@@ -34,10 +35,7 @@ pub(crate) struct Feed {
     counted: Deadline,
     /// When offsets were last committed.
     committed: Instant,
-    /// Whether a commit is outstanding.
-    is_committing: bool,
-    /// Partitions to return after it.
-    leaving: Option<Vec<Partition>>,
+    commits: Commits,
     /// Since when no broker can be reached.
     down: Option<Instant>,
     /// The library's last message.
@@ -53,8 +51,7 @@ impl Feed {
             places: Places::default(),
             counted: None,
             committed: Instant::now(),
-            is_committing: false,
-            leaving: None,
+            commits: Commits::default(),
             down: None,
             cause: None,
             has_lost: false,
@@ -108,8 +105,9 @@ impl Feed {
     pub(crate) fn lose(&mut self) {
         self.consumer = None;
         self.places.take_all_away();
-        (self.down, self.cause, self.leaving) = (None, None, None);
-        self.is_committing = false;
+        (self.down, self.cause) = (None, None);
+        // The answers of this client are not heard any more.
+        self.commits = Commits::default();
         CONNECTED.set(0);
     }
 
@@ -144,7 +142,7 @@ impl Feed {
             return Err(self.failed("no broker can be reached"));
         }
         let is_due = self.committed.elapsed() >= COMMIT;
-        if is_due && !self.is_committing && plan.address.options.group.is_some() {
+        if is_due && !self.commits.are_outstanding() && plan.address.options.group.is_some() {
             self.commit(None);
         }
         Ok(is_new)
@@ -196,7 +194,7 @@ impl Feed {
 
     fn hear_of_commits(&mut self, plan: &Plan, commits: Vec<Commit>) -> Result<(), DialError> {
         for outcome in commits {
-            self.is_committing = false;
+            self.commits.end();
             match outcome {
                 Ok(list) => COMMITTED.add(self.places.committed(&list)),
                 Err(error) => {
@@ -206,15 +204,14 @@ impl Feed {
                 }
             }
         }
-        match self.leaving.take_if(|_| !self.is_committing) {
-            Some(list) => self.give_back(&list),
-            None => Ok(()),
-        }
+        self.give_back()
     }
 
-    fn give_back(&mut self, list: &[Partition]) -> Result<(), DialError> {
-        self.places.take_away(list);
-        self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.give_back(list))
+    /// Returns partitions whose records are committed.
+    fn give_back(&mut self) -> Result<(), DialError> {
+        let Some(list) = self.commits.released() else { return Ok(()) };
+        self.places.take_away(&list);
+        self.consumer.as_mut().map_or(Ok(()), |consumer| consumer.give_back(&list))
     }
 
     /// Handles a change of the group.
@@ -227,11 +224,8 @@ impl Feed {
             Rebalance::Taken(list) => {
                 report::note(format_args!("{} partitions given back", list.len()));
                 self.commit(Some(&list));
-                if self.is_committing {
-                    self.leaving = Some(list);
-                } else {
-                    self.give_back(&list)?;
-                }
+                self.commits.hold(list);
+                self.give_back()?;
             }
         }
         Ok(())
@@ -285,7 +279,7 @@ impl Feed {
         let offsets = self.places.to_commit(of);
         self.committed = Instant::now();
         if let Some(consumer) = self.consumer.as_ref().filter(|_| !offsets.is_empty()) {
-            self.is_committing = true;
+            self.commits.begin();
             consumer.commit(offsets);
         }
     }

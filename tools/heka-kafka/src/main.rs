@@ -8,6 +8,7 @@
 mod address;
 mod cli;
 mod cluster;
+mod commits;
 mod config;
 mod consumer;
 mod events;

@@ -362,6 +362,9 @@ impl Intake {
         }
         let Some(mut reader) = self.gelf_reader.take() else { return Ok(()) };
         let outcome = reader.read(record, template, peer, |message| {
+            if self.is_full() {
+                return Ok(());
+            }
             self.take(1);
             self.positions.pass(1);
             self.put_message(message, peer);

@@ -91,6 +91,10 @@ impl Client {
             if !is_set("tls_required") && !is_set("tls_available") {
                 return Err(DialError::of(FaultKind::NotTls, "the server does not speak TLS"));
             }
+            if !input.is_empty() {
+                // Anyone on the way may have added it, and it would count as received over TLS.
+                return Err(clear_text(&input));
+            }
             let socket = stream.socket().try_clone()?;
             stream = dialer.tls.handshake(socket, &host.host, deadline)?;
             stream.set_nonblocking(true)?;
@@ -339,6 +343,13 @@ fn refused(words: &str) -> DialError {
         true => fault.hint("--user with --password-file, --creds or --nkey"),
         false => fault,
     })
+}
+
+/// Creates the failure for what arrived between INFO and TLS, such as an error of the server.
+fn clear_text(rest: &[u8]) -> DialError {
+    let start = rest.get(..rest.len().min(80)).unwrap_or_default().trim_ascii();
+    let text = String::from_utf8_lossy(start);
+    DialError::of(FaultKind::Protocol, format_args!("clear text where TLS begins: {text:?}"))
 }
 
 /// Reads the server's INFO, without waiting for more than that.

@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use heka_core::delivery::transport::{Form, Place, each_frame};
 use heka_core::report::Stop;
 use heka_core::wire::Frame;
+use ring::digest::{SHA256, digest};
 
 use crate::address::Address;
 use crate::client::Client;
@@ -21,10 +22,34 @@ const HEADERS: usize = 512;
 struct Batch {
     subject: Vec<u8>,
     payload: Vec<u8>,
-    /// UUID of the first record.
-    uuid: Vec<u8>,
+    /// The UUIDs of all records, one after the other.
+    uuids: Vec<u8>,
+    /// Whether a record has no UUID.
+    is_nameless: bool,
     last: u64,
     count: u64,
+}
+
+impl Batch {
+    /// Adds a record with this number.
+    fn add(&mut self, record: &[u8], uuid: Option<&[u8]>, number: u64) {
+        let uuid = uuid.unwrap_or_default();
+        self.payload.extend_from_slice(record);
+        self.uuids.extend_from_slice(uuid);
+        self.is_nameless |= uuid.is_empty();
+        self.last = number;
+        self.count += 1;
+    }
+
+    /// Returns the ID by which the server recognises the same records, and only these, if they are
+    /// sent again.
+    fn id(&self) -> Option<String> {
+        match self.count {
+            _ if self.is_nameless => None,
+            1 => Some(HEXLOWER.encode(&self.uuids)),
+            _ => Some(HEXLOWER.encode(digest(&SHA256, &self.uuids).as_ref())),
+        }
+    }
 }
 
 /// Packs messages.
@@ -101,12 +126,8 @@ impl Packer {
         } else {
             if self.batch.count == 0 {
                 self.batch.subject = subject;
-                self.batch.uuid.clear();
-                self.batch.uuid.extend_from_slice(frame.view.uuid.unwrap_or_default());
             }
-            self.batch.payload.extend_from_slice(&record);
-            self.batch.count += 1;
-            self.batch.last = number;
+            self.batch.add(&record, frame.view.uuid, number);
             if self.batch_size == 0 {
                 self.end(window);
             }
@@ -125,10 +146,9 @@ impl Packer {
 
     /// Creates a message with one frame that was part of another message.
     pub(crate) fn single(&self, id: u64, bytes: &[u8], number: u64) -> Outgoing {
-        let mut batch = Batch { last: number, count: 1, ..Batch::default() };
-        batch.payload.extend_from_slice(bytes);
+        let mut batch = Batch::default();
         each_frame(bytes, |frame| {
-            batch.uuid.extend_from_slice(frame.view.uuid.unwrap_or_default());
+            batch.add(bytes, frame.view.uuid, number);
             self.subject.put(&mut batch.subject, &frame.view);
         });
         self.pack(id, &batch)
@@ -136,14 +156,9 @@ impl Packer {
 
     fn pack(&self, id: u64, batch: &Batch) -> Outgoing {
         let mut headers = String::new();
-        if self.has_id && !batch.uuid.is_empty() {
-            headers += "Nats-Msg-Id: ";
-            headers += &HEXLOWER.encode(&batch.uuid);
-            if batch.count > 1 {
-                // Writing to memory cannot fail.
-                let _written = write!(headers, "-{}", batch.count);
-            }
-            headers += "\r\n";
+        // Writing to memory cannot fail.
+        if let Some(id) = self.has_id.then(|| batch.id()).flatten() {
+            let _written = write!(headers, "Nats-Msg-Id: {id}\r\n");
         }
         if let Some(stream) = &self.stream {
             let _written = write!(headers, "Nats-Expected-Stream: {stream}\r\n");
@@ -169,6 +184,21 @@ fn allowed(byte: u8) -> u8 {
 mod tests {
     use super::*;
     use crate::address;
+
+    #[test]
+    fn only_the_same_records_have_the_same_id() {
+        let id = |uuids: &[&[u8]]| {
+            let mut batch = Batch::default();
+            uuids.iter().for_each(|uuid| batch.add(b"record", Some(uuid), 1));
+            batch.id()
+        };
+        let [a, b, c] = [&[0xa; 16][..], &[0xb; 16], &[0xc; 16]];
+        assert_eq!(id(&[a]).unwrap(), "0a".repeat(16));
+        assert_eq!(id(&[a, b]), id(&[a, b]));
+        assert_ne!(id(&[a, b]), id(&[a, c]));
+        assert_ne!(id(&[a, b, c]), id(&[a, c, b]));
+        assert_eq!((id(&[b""]), id(&[a, b""])), (None, None));
+    }
 
     #[test]
     fn values_become_tokens() {

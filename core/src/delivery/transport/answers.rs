@@ -66,7 +66,7 @@ impl Answers {
                 if let Some(reason) = frame.header.refused.map(Refusal::from) {
                     let count = frame.header.refused_count.unwrap_or(1);
                     self.has_refused = true;
-                    stats::skip(stats::Skip::TooLong, count);
+                    stats::skip(reason.skip(), count);
                     let text = format_args!("message {number} refused: {reason}");
                     report::repeated("refused messages", text);
                 }
@@ -75,5 +75,32 @@ impl Answers {
             self.input.consume(done);
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::wire::{Header, put_frame};
+
+    #[test]
+    fn a_refused_message_is_counted_by_its_reason() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut frame = Vec::new();
+        let refused = Some(Refusal::Signature.number());
+        let header = Header { acknowledged: Some(1), refused, ..Header::default() };
+        put_frame(&mut frame, header, &[]).unwrap();
+        writer.write_all(&frame).unwrap();
+        drop(writer);
+        let input = Input::new(File::from(OwnedFd::from(reader)), "answers");
+        let mut answers = Answers { input, ..Answers::new().unwrap() };
+        assert!(!answers.take().unwrap());
+        assert!(answers.has_refused && answers.done() == 1);
+        let counted = stats::json();
+        assert!(counted.contains(r#""unverified":1"#), "{counted}");
     }
 }

@@ -95,7 +95,7 @@ impl Outbox {
         numbers::REFUSED.add(1);
         if self.out.is_none() {
             self.has_refused = true;
-            stats::skip(skipped(reason), 1);
+            stats::skip(reason.skip(), 1);
             let text = format_args!("message {number} dropped: {cause}");
             report::repeated("messages that are refused", text);
         }
@@ -118,14 +118,5 @@ impl Outbox {
     /// Writes the pending answers.
     fn flush(&mut self) -> Result<(), Stop> {
         self.out.as_mut().map_or(Ok(()), Output::flush)
-    }
-}
-
-/// Returns the counter for a refused message.
-fn skipped(reason: Refusal) -> stats::Skip {
-    match reason {
-        Refusal::TooLong => stats::Skip::TooLong,
-        Refusal::Signature => stats::Skip::Unverified,
-        Refusal::Damaged | Refusal::Rejected | Refusal::Other(_) => stats::Skip::Invalid,
     }
 }
