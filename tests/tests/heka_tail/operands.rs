@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
-use heka_tests::eventually;
 use heka_tests::scene::{Scene, lets_go_of, rests};
+use heka_tests::{Tool, eventually, scratch};
 use nix::sys::signal::Signal;
 
 /// Creates a folder with `logs/`, which contains `a.log`.
@@ -221,7 +222,9 @@ fn the_output_is_not_followed() {
     for found in ["*.log", "."] {
         let running = tail(&["-opayload", found], &out).spawn();
         running.wait_stderr("all.log: skipped: it is the output file");
-        eventually("the other is", || fs::read(&out).is_ok_and(|text| text == b"one\n").then_some(()));
+        eventually("the other is", || {
+            fs::read(&out).is_ok_and(|text| text == b"one\n").then_some(())
+        });
         fs::remove_file(&out).unwrap();
     }
     let selection = ["-opayload", "--no-follow", "--log-directory=.", "--file-match=(?P<Name>.*)"];
