@@ -101,7 +101,7 @@ fn what_is_wrong_with_a_certificate_is_told_with_what_helps() {
 fn an_unchecked_certificate_is_warned_of() {
     let Some(folder) = certificates() else { return };
     let listener = listen(&folder, &["--cert=expired.pem", "--key=expired.key"]);
-    send(&folder, &listener, &["-k"]).succeeds().stderr_has("the certificate is not checked");
+    send(&folder, &listener, &["-k"]).succeeds().stderr_has("certificate not verified");
     listener.wait_stdout_is("over TLS\n");
 }
 

@@ -59,7 +59,7 @@ fn host_names_are_checked_unless_insecure() {
         run(&url, &[flag])
             .succeeds()
             .stdout_is("secret news\n")
-            .stderr_has("warning: localhost: the certificate is not checked");
+            .stderr_has("warning: localhost: certificate not verified");
     }
 }
 
