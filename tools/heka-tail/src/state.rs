@@ -145,7 +145,10 @@ impl State {
         };
         match journal.find(&files, options.unpacks) {
             Some(place) => {
-                report::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
+                report::note(format_args!(
+                    "{}: continuing at {place}, found by {name}",
+                    stream.name()
+                ));
                 stream.resume(vec![place]);
                 Ok(())
             }
