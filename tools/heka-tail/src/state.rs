@@ -261,12 +261,12 @@ impl State {
         }
         match saved {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
-                report::note(format_args!("{}: positions are stored again", file.path().display()));
+                report::note(format_args!("{}: positions are stored again", file.name().display()));
             }
             Ok(()) => {}
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    let path = file.path().display();
+                    let path = file.name().display();
                     report::warning(format_args!(
                         "{path}: {}; positions are stored later",
                         error.cause()

@@ -85,7 +85,7 @@ impl CheckpointFile {
     }
 
     /// Returns the path as given, for messages.
-    pub fn path(&self) -> &Path {
+    pub fn name(&self) -> &Path {
         &self.name
     }
 
