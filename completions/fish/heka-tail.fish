@@ -9,7 +9,7 @@ complete -c heka-tail -l busy-rate -d 'Poll busy files above NUM events per seco
 complete -c heka-tail -l pid -d 'Exit after process PID has died and everything is read' -r
 complete -c heka-tail -l exclude -d 'Skip files of directories and patterns (repeatable)' -r
 complete -c heka-tail -l rotated-directory -l olddir -d 'Where rotated files are moved to (repeatable)' -r -f -a "(__fish_complete_directories)"
-complete -c heka-tail -l oldest -d 'Skip files not modified within DURATION [default: 0, never; with --log-directory: 720h]' -r
+complete -c heka-tail -l oldest -d 'Skip files not modified within DURATION; 0 is off [default: 0; with --log-directory: 720h]' -r
 complete -c heka-tail -l forget-after -d 'Forget files of patterns gone for DURATION (0: never)' -r
 complete -c heka-tail -s i -l input -d 'Input format' -r -f -a "lines\t'Text, one message per record'
 heka\t'Framed messages'"

@@ -100,7 +100,7 @@ pub(crate) struct Following {
     /// Where rotated files are moved to (repeatable)
     #[arg(long, visible_alias = "olddir", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) rotated_directory: Vec<PathBuf>,
-    /// Skip files not modified within DURATION [default: 0, never; with --log-directory: 720h]
+    /// Skip files not modified within DURATION; 0 is off [default: 0; with --log-directory: 720h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) oldest: Option<Duration>,
     /// Forget files of patterns gone for DURATION (0: never)
