@@ -136,8 +136,8 @@ fn client_certificates_of_others_are_told_with_what_helps() {
     let Some(folder) = certificates() else { return };
     let own = ["--cert=server.pem", "--key=server.key", "--client-ca=ca.pem"];
     for (name, there, here) in [
-        ("stranger", "does not know the CA of our certificate", "signed by an unknown CA"),
-        ("expired", "says that our certificate has expired", "expired"),
+        ("stranger", "does not know the CA of the certificate", "signed by an unknown CA"),
+        ("expired", "says that the certificate has expired", "expired"),
     ] {
         let listener = listen(&folder, &own);
         let (cert, key) = (format!("--cert={name}.pem"), format!("--key={name}.key"));

@@ -46,13 +46,13 @@ fn explain_alert(alert: AlertDescription) -> Fault {
     let ours = |cause: &str| Fault::new(FaultKind::Authentication, cause);
     let tls = |cause: &str| Fault::new(FaultKind::Tls, cause);
     match alert {
-        AlertDescription::UnknownCA => ours("does not know the CA of our certificate")
+        AlertDescription::UnknownCA => ours("does not know the CA of the certificate")
             .hint("its CA file must contain the issuer of this certificate"),
         AlertDescription::CertificateRequired => {
             ours("requires a client certificate").hint("name one with --cert and --key")
         }
         AlertDescription::CertificateExpired => {
-            ours("says that our certificate has expired").hint("renew it, or check its clock")
+            ours("says that the certificate has expired").hint("renew it, or check its clock")
         }
         AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
             ours("rejected the certificate").hint("see the messages of the peer")
