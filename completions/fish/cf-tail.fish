@@ -36,7 +36,7 @@ any\t'Everything'"
 complete -c cf-tail -l name-filter -d 'Only metrics whose name matches REGEX' -r
 complete -c cf-tail -l query -d 'Print log-cache\'s answer to a PromQL expression' -r
 complete -c cf-tail -l step -d 'Resolution of --query over a range of time' -r
-complete -c cf-tail -s o -l output -d 'Output format' -r -f -a "text\t'Blocks of text, as heka-cat writes them'
+complete -c cf-tail -s o -l output -d 'Output format' -r -f -a "text\t'One line a message: time, source, OUT or ERR, text'
 json\t'JSON, one object a line'
 payload\t'Payloads, one a line'
 heka\t'Framed messages'"
@@ -60,11 +60,11 @@ complete -c cf-tail -l key -d 'Private key, if not in the certificate\'s file' -
 complete -c cf-tail -l server-name -d 'Name to expect in the server certificate' -r
 complete -c cf-tail -l tls-min -d 'Minimum TLS version' -r -f -a "1.2\t'TLS 1.2 (RFC 5246)'
 1.3\t'TLS 1.3 (RFC 8446)'"
-complete -c cf-tail -l retry -d 'Number of retries, or \'forever\'' -r
-complete -c cf-tail -l retry-delay -d 'Delay before the first retry' -r
-complete -c cf-tail -l retry-growth -d 'Factor by which the delay grows' -r
-complete -c cf-tail -l retry-max-delay -d 'Maximum delay between retries' -r
-complete -c cf-tail -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c cf-tail -l retry -d 'Number of retries, or \'forever\' [default: 0]' -r
+complete -c cf-tail -l retry-delay -d 'Delay before the first retry [default: 500ms]' -r
+complete -c cf-tail -l retry-growth -d 'Factor by which the delay grows [default: 2]' -r
+complete -c cf-tail -l retry-max-delay -d 'Maximum delay between retries [default: 1m]' -r
+complete -c cf-tail -l retry-jitter -d 'Maximum random time added to each delay [default: 500ms]' -r
 complete -c cf-tail -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"
@@ -89,7 +89,7 @@ complete -c cf-tail -s 4 -l ipv4 -d 'Use IPv4 only'
 complete -c cf-tail -s 6 -l ipv6 -d 'Use IPv6 only'
 complete -c cf-tail -l no-proxy -d 'Ignore proxy settings in the environment'
 complete -c cf-tail -l legacy-proxy -d 'Use HTTP_PROXY for private connections too'
-complete -c cf-tail -l skip-ssl-validation -d 'Same as --insecure'
+complete -c cf-tail -l skip-ssl-validation -d 'The same as --insecure'
 complete -c cf-tail -l honour-ssl-disabled -d 'Skip verification if config.json says so'
 complete -c cf-tail -l trace -d 'Print requests and responses, without secrets'
 complete -c cf-tail -s k -l insecure -d 'Do not verify the server certificate'

@@ -1,4 +1,4 @@
-complete -c heka-decode -l fields -d 'Fields that -o short and logfmt show: all, none or NAME,…' -r
+complete -c heka-decode -l fields -d 'Fields of -o short, logfmt, csv and tsv: all, none or NAME,…' -r
 complete -c heka-decode -l time -d 'Times of -o short: local, utc, iso, relative or none' -r -f -a "local\t''
 utc\t''
 iso\t''

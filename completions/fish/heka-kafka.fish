@@ -5,11 +5,11 @@ complete -c heka-kafka -l user -d 'User name' -r
 complete -c heka-kafka -l password-file -d 'File with the user\'s password' -r -F
 complete -c heka-kafka -l sasl -d 'SASL mechanism' -r
 complete -c heka-kafka -s w -l connect-timeout -d 'Connection timeout' -r
-complete -c heka-kafka -l retry -d 'Number of retries, or \'forever\'' -r
-complete -c heka-kafka -l retry-delay -d 'Delay before the first retry' -r
-complete -c heka-kafka -l retry-growth -d 'Factor by which the delay grows' -r
-complete -c heka-kafka -l retry-max-delay -d 'Maximum delay between retries' -r
-complete -c heka-kafka -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c heka-kafka -l retry -d 'Number of retries, or \'forever\' [default: forever]' -r
+complete -c heka-kafka -l retry-delay -d 'Delay before the first retry [default: 250ms]' -r
+complete -c heka-kafka -l retry-growth -d 'Factor by which the delay grows [default: 2]' -r
+complete -c heka-kafka -l retry-max-delay -d 'Maximum delay between retries [default: 30s]' -r
+complete -c heka-kafka -l retry-jitter -d 'Maximum random time added to each delay [default: 500ms]' -r
 complete -c heka-kafka -l ca-file -d 'Trust only the CAs in this file' -r -F
 complete -c heka-kafka -l cert -d 'Client certificate to present' -r -F
 complete -c heka-kafka -l key -d 'Private key, if not in the certificate\'s file' -r -F

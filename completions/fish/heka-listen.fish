@@ -33,11 +33,11 @@ complete -c heka-listen -l ready-fd -d 'Write the bound addresses to descriptor 
 complete -c heka-listen -l receive-buffer -d 'Receive buffer for datagrams [default: the system\'s maximum]' -r
 complete -c heka-listen -l idle-timeout -d 'Close connections idle for DURATION' -r
 complete -c heka-listen -l keepalive -d 'Enable TCP keepalive' -r
-complete -c heka-listen -l retry -d 'Number of retries, or \'forever\'' -r
-complete -c heka-listen -l retry-delay -d 'Delay before the first retry' -r
-complete -c heka-listen -l retry-growth -d 'Factor by which the delay grows' -r
-complete -c heka-listen -l retry-max-delay -d 'Maximum delay between retries' -r
-complete -c heka-listen -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c heka-listen -l retry -d 'Number of retries, or \'forever\' [default: forever]' -r
+complete -c heka-listen -l retry-delay -d 'Delay before the first retry [default: 250ms]' -r
+complete -c heka-listen -l retry-growth -d 'Factor by which the delay grows [default: 2]' -r
+complete -c heka-listen -l retry-max-delay -d 'Maximum delay between retries [default: 30s]' -r
+complete -c heka-listen -l retry-jitter -d 'Maximum random time added to each delay [default: 500ms]' -r
 complete -c heka-listen -l cert -d 'Server certificate, followed by its issuers\'' -r -F
 complete -c heka-listen -l key -d 'Private key, if not in the certificate\'s file' -r -F
 complete -c heka-listen -l client-ca -d 'Trust client certificates of the CAs in this file' -r -F

@@ -6,11 +6,11 @@ complete -c heka-nats -l nkey -d 'File with the seed of an nkey' -r -F
 complete -c heka-nats -s w -l connect-timeout -d 'Connection timeout' -r
 complete -c heka-nats -s x -l proxy -d 'HTTP or SOCKS5 proxy to connect through' -r -f
 complete -c heka-nats -l keepalive -d 'Enable TCP keepalive' -r
-complete -c heka-nats -l retry -d 'Number of retries, or \'forever\'' -r
-complete -c heka-nats -l retry-delay -d 'Delay before the first retry' -r
-complete -c heka-nats -l retry-growth -d 'Factor by which the delay grows' -r
-complete -c heka-nats -l retry-max-delay -d 'Maximum delay between retries' -r
-complete -c heka-nats -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c heka-nats -l retry -d 'Number of retries, or \'forever\' [default: forever]' -r
+complete -c heka-nats -l retry-delay -d 'Delay before the first retry [default: 250ms]' -r
+complete -c heka-nats -l retry-growth -d 'Factor by which the delay grows [default: 2]' -r
+complete -c heka-nats -l retry-max-delay -d 'Maximum delay between retries [default: 30s]' -r
+complete -c heka-nats -l retry-jitter -d 'Maximum random time added to each delay [default: 500ms]' -r
 complete -c heka-nats -l ca-file -d 'Trust only the CAs in this file' -r -F
 complete -c heka-nats -l cert -d 'Client certificate to present' -r -F
 complete -c heka-nats -l key -d 'Private key, if not in the certificate\'s file' -r -F

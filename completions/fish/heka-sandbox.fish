@@ -16,11 +16,11 @@ utc\t''
 iso\t''
 relative\t''
 none\t''"
-complete -c heka-sandbox -l memory-limit -d 'Memory limit of Lua (0: none)' -r
-complete -c heka-sandbox -l instruction-limit -d 'Instruction limit of one call (0: none)' -r
+complete -c heka-sandbox -l memory-limit -d 'Memory limit of Lua (0: none) [default: 8M]' -r
+complete -c heka-sandbox -l instruction-limit -d 'Instruction limit of one call (0: none) [default: 1000000]' -r
 complete -c heka-sandbox -l cpu-limit -d 'CPU time limit of one call with an instruction limit' -r
-complete -c heka-sandbox -l output-limit -d 'Longest message made from a table (0: no limit)' -r
-complete -c heka-sandbox -l max-record -d 'Longest message of a stream reader' -r
+complete -c heka-sandbox -l output-limit -d 'Longest message made from a table (0: no limit) [default: 64K]' -r
+complete -c heka-sandbox -l max-record -d 'Longest message of a stream reader [default: 64K]' -r
 complete -c heka-sandbox -l checkpoint -d 'Resume from the position in FILE and keep it up to date' -r -F
 complete -c heka-sandbox -l resume -d 'Resume from the position in FILE; a later stage commits' -r -F
 complete -c heka-sandbox -l preserve -d 'Keep the plugin\'s global data in FILE between runs' -r -F

@@ -41,11 +41,11 @@ complete -c heka-send -s w -l connect-timeout -d 'Connection timeout' -r
 complete -c heka-send -s x -l proxy -d 'HTTP or SOCKS5 proxy to connect through' -r -f
 complete -c heka-send -l idle-timeout -d 'Close connections idle for DURATION' -r
 complete -c heka-send -l keepalive -d 'Enable TCP keepalive' -r
-complete -c heka-send -l retry -d 'Number of retries, or \'forever\'' -r
-complete -c heka-send -l retry-delay -d 'Delay before the first retry' -r
-complete -c heka-send -l retry-growth -d 'Factor by which the delay grows' -r
-complete -c heka-send -l retry-max-delay -d 'Maximum delay between retries' -r
-complete -c heka-send -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c heka-send -l retry -d 'Number of retries, or \'forever\' [default: forever]' -r
+complete -c heka-send -l retry-delay -d 'Delay before the first retry [default: 250ms]' -r
+complete -c heka-send -l retry-growth -d 'Factor by which the delay grows [default: 2]' -r
+complete -c heka-send -l retry-max-delay -d 'Maximum delay between retries [default: 30s]' -r
+complete -c heka-send -l retry-jitter -d 'Maximum random time added to each delay [default: 500ms]' -r
 complete -c heka-send -l ca-file -d 'Trust only the CAs in this file' -r -F
 complete -c heka-send -l cert -d 'Client certificate to present' -r -F
 complete -c heka-send -l key -d 'Private key, if not in the certificate\'s file' -r -F

@@ -9,7 +9,7 @@ complete -c heka-tail -l busy-rate -d 'Poll busy files above NUM events per seco
 complete -c heka-tail -l pid -d 'Exit after process PID has died and everything is read' -r
 complete -c heka-tail -l exclude -d 'Skip files of directories and patterns (repeatable)' -r
 complete -c heka-tail -l rotated-directory -l olddir -d 'Where rotated files are moved to (repeatable)' -r -f -a "(__fish_complete_directories)"
-complete -c heka-tail -l oldest -d 'Skip files not modified within DURATION (0: never)' -r
+complete -c heka-tail -l oldest -d 'Skip files not modified within DURATION; 0 is off [default: 0; with --log-directory: 720h]' -r
 complete -c heka-tail -l forget-after -d 'Forget files of patterns gone for DURATION (0: never)' -r
 complete -c heka-tail -s i -l input -d 'Input format' -r -f -a "lines\t'Text, one message per record'
 heka\t'Framed messages'"
@@ -18,7 +18,7 @@ complete -c heka-tail -l delimiter-count -d 'Number of delimiters that end a rec
 complete -c heka-tail -l delimiter-regex -d 'Regex between records; a capture group stays in the record' -r
 complete -c heka-tail -l delimiter-at -d 'Whether the regex matches the end or start of a record' -r -f -a "end\t'At the end of a record'
 start\t'At the start of a record'"
-complete -c heka-tail -l max-record -d 'Longest record' -r
+complete -c heka-tail -l max-record -d 'Longest record [default: 60K; with -i heka: 4M; with -o payload: 16M]' -r
 complete -c heka-tail -l oversize -d 'What to do with longer records' -r -f -a "split\t'Continued in the next record; nothing is lost'
 truncate\t'Only its beginning is delivered'
 drop\t'Dropped'"

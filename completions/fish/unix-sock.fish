@@ -36,12 +36,12 @@ json\t'JSON, one object a line'
 tag\t'The peer\'s number, a tab, the record'"
 complete -c unix-sock -s n -l max-count -d 'Stop after NUM records from the socket' -r
 complete -c unix-sock -l max-record -d 'Longest record to accept' -r
-complete -c unix-sock -s b -l buf-size -d 'Read buffer size; longest datagram' -r
+complete -c unix-sock -s b -l buf-size -d 'Read buffer size; longest datagram [default: 256K; with --framing none: 8K]' -r
 complete -c unix-sock -l pack -d 'Send several records in a datagram of up to SIZE' -r
 complete -c unix-sock -l compress -d 'Records on the socket are compressed' -r -f -a "gzip\t'RFC 1952'
 zlib\t'RFC 1950'
 zstd\t'RFC 8878'"
-complete -c unix-sock -l to -d 'Destination of records without a peer number' -r -f -a "all\t'All connections'
+complete -c unix-sock -l to -d 'Destination of records without a peer number [default: all]' -r -f -a "all\t'All connections'
 last\t'The newest connection'
 origin\t'The connection that sent the newest record'
 none\t'None'"
@@ -64,11 +64,11 @@ complete -c unix-sock -l linger -d 'Time to wait for one side after the other ha
 complete -c unix-sock -l idle-timeout -d 'Close connections idle for DURATION' -r
 complete -c unix-sock -l record-timeout -d 'Close connections with a record unfinished for DURATION' -r
 complete -c unix-sock -l timeout -d 'Exit after DURATION' -r
-complete -c unix-sock -l retry -d 'Number of retries, or \'forever\'' -r
-complete -c unix-sock -l retry-delay -d 'Delay before the first retry' -r
-complete -c unix-sock -l retry-growth -d 'Factor by which the delay grows' -r
-complete -c unix-sock -l retry-max-delay -d 'Maximum delay between retries' -r
-complete -c unix-sock -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c unix-sock -l retry -d 'Number of retries, or \'forever\' [default: 0]' -r
+complete -c unix-sock -l retry-delay -d 'Delay before the first retry [default: 100ms]' -r
+complete -c unix-sock -l retry-growth -d 'Factor by which the delay grows [default: 2]' -r
+complete -c unix-sock -l retry-max-delay -d 'Maximum delay between retries [default: 30s]' -r
+complete -c unix-sock -l retry-jitter -d 'Maximum random time added to each delay [default: 0]' -r
 complete -c unix-sock -l color -d 'When to colour messages' -r -f -a "auto\t'On a terminal, unless the environment says otherwise'
 always\t'Always'
 never\t'Never'"

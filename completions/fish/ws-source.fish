@@ -35,17 +35,17 @@ complete -c ws-source -l ping-timeout -d 'Disconnect if a ping is not answered w
 complete -c ws-source -l close-code -d 'Close code to send' -r
 complete -c ws-source -l close-reason -d 'Close reason' -r
 complete -c ws-source -l location -d 'Follow up to NUM redirects' -r
-complete -c ws-source -l unix -d 'Connect through this unix socket' -r -F
+complete -c ws-source -l unix -d 'Connect through this UNIX socket' -r -F
 complete -c ws-source -l resolve -d 'Connect to ADDR for this host and port (repeatable)' -r
 complete -c ws-source -s w -l connect-timeout -d 'Connection timeout' -r
 complete -c ws-source -s x -l proxy -d 'HTTP or SOCKS5 proxy to connect through' -r -f
 complete -c ws-source -l idle-timeout -d 'Close connections idle for DURATION' -r
 complete -c ws-source -l keepalive -d 'Enable TCP keepalive' -r
-complete -c ws-source -l retry -d 'Number of retries, or \'forever\'' -r
-complete -c ws-source -l retry-delay -d 'Delay before the first retry' -r
-complete -c ws-source -l retry-growth -d 'Factor by which the delay grows' -r
-complete -c ws-source -l retry-max-delay -d 'Maximum delay between retries' -r
-complete -c ws-source -l retry-jitter -d 'Maximum random time added to each delay' -r
+complete -c ws-source -l retry -d 'Number of retries, or \'forever\' [default: forever]' -r
+complete -c ws-source -l retry-delay -d 'Delay before the first retry [default: 30s]' -r
+complete -c ws-source -l retry-growth -d 'Factor by which the delay grows [default: 1]' -r
+complete -c ws-source -l retry-max-delay -d 'Maximum delay between retries [default: 5m]' -r
+complete -c ws-source -l retry-jitter -d 'Maximum random time added to each delay [default: 0]' -r
 complete -c ws-source -l ca-file -d 'Trust only the CAs in this file' -r -F
 complete -c ws-source -l cert -d 'Client certificate to present' -r -F
 complete -c ws-source -l key -d 'Private key, if not in the certificate\'s file' -r -F

@@ -78,7 +78,7 @@ pub use tls::tls_front;
 pub use tool::{Tool, sh};
 pub use wait::{ceiling, eventually, rest};
 
-/// Returns a new folder, removed when dropped. Its path is short enough for a unix socket in it.
+/// Returns a new folder, removed when dropped. Its path is short enough for a UNIX socket in it.
 pub fn scratch() -> TempDir {
     tempfile::Builder::new().prefix("heka-").tempdir().expect("no temporary folder")
 }

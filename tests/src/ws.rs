@@ -33,7 +33,7 @@ impl<T: Read + Write + Send + Debug> Duplex for T {}
 /// A listening server; each connection runs the script in a thread of its own.
 #[derive(Debug)]
 pub struct WsServer {
-    /// The port on 127.0.0.1; 0 for a unix socket.
+    /// The port on 127.0.0.1; 0 for a UNIX socket.
     pub port: u16,
     scheme: &'static str,
     connections: Arc<AtomicUsize>,
@@ -107,7 +107,7 @@ impl WsServer {
         Self { port, scheme, connections }
     }
 
-    /// Listens on a unix socket.
+    /// Listens on a UNIX socket.
     ///
     /// # Panics
     /// If the path cannot be bound.
@@ -273,7 +273,7 @@ impl WsPeer {
     /// Ends the connection with a reset.
     ///
     /// # Panics
-    /// On a unix socket.
+    /// On a UNIX socket.
     pub fn reset(self) {
         let tcp = self.tcp.expect("a TCP connection");
         let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
@@ -284,7 +284,7 @@ impl WsPeer {
     /// Ends writing but continues reading.
     ///
     /// # Panics
-    /// On a unix socket.
+    /// On a UNIX socket.
     pub fn half_close(&self) {
         self.tcp.as_ref().expect("a TCP connection").shutdown(Shutdown::Write).expect("it is open");
     }
@@ -292,7 +292,7 @@ impl WsPeer {
     /// Sets the timeout of reads.
     ///
     /// # Panics
-    /// On a unix socket.
+    /// On a UNIX socket.
     pub fn patience(&self, limit: Duration) {
         let tcp = self.tcp.as_ref().expect("a TCP connection");
         tcp.set_read_timeout(Some(limit)).expect("it is open");
@@ -301,7 +301,7 @@ impl WsPeer {
     /// Sets the timeout of writes.
     ///
     /// # Panics
-    /// On a unix socket.
+    /// On a UNIX socket.
     pub fn write_patience(&self, limit: Duration) {
         let tcp = self.tcp.as_ref().expect("a TCP connection");
         tcp.set_write_timeout(Some(limit)).expect("it is open");

@@ -19,6 +19,7 @@ pub mod testing;
 #[cfg(feature = "transport")]
 pub mod transport;
 mod unparsed;
+mod usage;
 mod values;
 mod write;
 
@@ -26,7 +27,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ValueEnum};
 
 pub use crate::codec::severity::parse_severity;
@@ -41,7 +42,7 @@ pub use help::Help;
 pub use reporting::Reporting;
 #[cfg(feature = "json")]
 pub use secret_json::SecretJson;
-pub use showing::{Showing, choice, forms, settle_form, settle_frames};
+pub use showing::{Showing, choice, describe, forms, settle_form, settle_frames};
 pub use unparsed::{UNPARSED, Unparsed};
 pub use values::*;
 pub use write::{CommitArgs, WriteArgs, parse_octal, parse_rotation};
@@ -246,8 +247,10 @@ fn parse<T: Tool>() -> Result<Option<T>, Stop> {
     let command = command::<T>();
     let arguments = arguments::expand(std::env::args_os().collect(), &command);
     let arguments = arguments.inspect_err(|_| init_diag(T::NAME, &Common::default()))?;
+    let arguments = T::arguments(arguments);
     let parsed = command
-        .try_get_matches_from(T::arguments(arguments))
+        .clone()
+        .try_get_matches_from(&arguments)
         .and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
     if parsed.is_err() {
         // Errors before the flags are parsed need the program's name too.
@@ -263,35 +266,6 @@ fn parse<T: Tool>() -> Result<Option<T>, Stop> {
             out.flush()?;
             Ok(None)
         }
-        Err(error) => Err(Stop::usage(usage_text(&error))),
+        Err(error) => Err(Stop::usage(usage::describe(&error, &command, &arguments))),
     }
-}
-
-/// Describes a missing operand as tools do that look for it themselves.
-fn missing_operand(error: &clap::Error) -> Option<String> {
-    let missing = error.get(ContextKind::InvalidArg);
-    match missing.filter(|_| error.kind() == ErrorKind::MissingRequiredArgument)? {
-        ContextValue::Strings(names) => {
-            let name = names.first()?.strip_prefix('<')?;
-            Some(format!("no {} given", name.trim_end_matches(['.', '>'])))
-        }
-        _ => None,
-    }
-}
-
-/// Returns clap's first paragraph in one line, without `error: `.
-fn usage_text(error: &clap::Error) -> String {
-    if let Some(text) = missing_operand(error) {
-        return text;
-    }
-    let text = error.render().to_string();
-    let paragraph = text.split("\n\n").next().unwrap_or(&text);
-    let mut line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some(rest) = line.strip_prefix("error: ") {
-        line = rest.to_owned();
-    }
-    if let Some(ContextValue::String(guess)) = error.get(ContextKind::SuggestedArg) {
-        line += &format!(" (did you mean '{guess}'?)");
-    }
-    line
 }

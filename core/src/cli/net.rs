@@ -169,6 +169,24 @@ pub struct RetryArgs {
 }
 
 impl RetryArgs {
+    /// Adds a tool's defaults to the help of its flags.
+    pub fn show_defaults(command: clap::Command, defaults: Backoff) -> clap::Command {
+        let values = [
+            ("retry", defaults.retries.to_string()),
+            ("retry_delay", duration(defaults.delay)),
+            ("retry_growth", defaults.growth.to_string()),
+            ("retry_max_delay", duration(defaults.max_delay)),
+            ("retry_jitter", duration(defaults.jitter)),
+        ];
+        command.mut_args(|arg| {
+            let Some((_, value)) = values.iter().find(|(id, _)| arg.get_id() == id) else {
+                return arg;
+            };
+            let help = arg.get_help().cloned().unwrap_or_default();
+            arg.help(format!("{help} [default: {value}]"))
+        })
+    }
+
     /// Applies the flags to a tool's defaults.
     pub fn plan(&self, defaults: Backoff) -> Backoff {
         Backoff {
@@ -178,6 +196,16 @@ impl RetryArgs {
             jitter: self.retry_jitter.unwrap_or(defaults.jitter),
             retries: self.retry.unwrap_or(defaults.retries),
         }
+    }
+}
+
+/// Returns a duration as it is written on the command line.
+fn duration(time: Duration) -> String {
+    match time.as_millis() {
+        0 => "0".to_owned(),
+        ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
     }
 }
 

@@ -114,7 +114,7 @@ pub fn settle_frames(out: Output, hint: &str) -> Result<Output, Stop> {
     if !out.is_terminal() {
         return Ok(out);
     }
-    report::error("framed messages are not for a terminal");
+    report::error("framed messages are not written to a terminal");
     report::hint(hint);
     Err(Stop::Said(Status::Usage))
 }
@@ -128,7 +128,7 @@ fn terminal_width() -> Option<usize> {
 
 /// Returns a value parser for some forms.
 pub fn forms(forms: &'static [Form]) -> impl TypedValueParser<Value = Form> {
-    choice(forms.iter().map(|&form| (form, form.name(), help(form))))
+    choice(forms.iter().map(|&form| (form, form.name(), describe(form))))
 }
 
 fn parse_time_form() -> impl TypedValueParser<Value = TimeForm> {
@@ -150,7 +150,8 @@ pub fn choice<T: Copy + Send + Sync + 'static>(
     })
 }
 
-fn help(form: Form) -> &'static str {
+/// Returns the help of a form.
+pub fn describe(form: Form) -> &'static str {
     match form {
         Form::Heka => "Framed messages",
         Form::Payload => "Payloads, one a line",

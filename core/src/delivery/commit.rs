@@ -80,7 +80,7 @@ impl Commit {
         let before = self.bare;
         self.bare += messages;
         if before < PATIENCE && self.bare >= PATIENCE {
-            report::warning(format_args!("{}: {NO_POSITIONS} so far", self.file.path().display()));
+            report::warning(format_args!("{}: {NO_POSITIONS} so far", self.file.name().display()));
         }
     }
 
@@ -132,11 +132,11 @@ impl Commit {
     fn save_unless_full(&mut self) -> Result<(), Stop> {
         match self.file.save() {
             Err(error) if is_full(&error) => {
-                let (path, cause) = (self.file.path().display(), error.cause());
+                let (path, cause) = (self.file.name().display(), error.cause());
                 let text = format_args!("{path}: {cause}; positions are stored later");
                 report::repeated("positions", text);
             }
-            saved => saved.at(self.file.path().display())?,
+            saved => saved.at(self.file.name().display())?,
         }
         self.saved = Instant::now();
         Ok(())
@@ -147,7 +147,7 @@ impl Commit {
     /// # Errors
     /// `FILE: CAUSE`, also if there were messages and none had a position.
     pub fn finish(&mut self) -> Result<(), Stop> {
-        let path = self.file.path().display().to_string();
+        let path = self.file.name().display().to_string();
         self.file.save().at(&path)?;
         if self.has_positions || self.bare == 0 {
             return Ok(());

@@ -44,7 +44,7 @@ pub struct HostPort {
     pub port: u16,
 }
 
-/// The name of a unix socket.
+/// The name of a UNIX socket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UnixName {
     /// In the file system.

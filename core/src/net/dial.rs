@@ -16,7 +16,7 @@ use super::{
 };
 use crate::os::{Deadline, wait, wait_for};
 
-/// Delay before the first retry on a unix socket with a full backlog; doubled for each further
+/// Delay before the first retry on a UNIX socket with a full backlog; doubled for each further
 /// retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// Maximum delay between retries.
@@ -178,7 +178,7 @@ impl Dialer {
         Ok(socket)
     }
 
-    /// Connects to a unix socket of any type.
+    /// Connects to a UNIX socket of any type.
     ///
     /// # Errors
     /// [`DialError`].
@@ -218,7 +218,7 @@ fn connect(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), D
     Ok(socket.set_nonblocking(false)?)
 }
 
-/// Connects a unix socket, which succeeds at once or, while the backlog is full, fails; no event
+/// Connects a UNIX socket, which succeeds at once or, while the backlog is full, fails; no event
 /// reports room.
 fn connect_unix(socket: &Socket, addr: &SockAddr, deadline: Deadline) -> Result<(), DialError> {
     socket.set_nonblocking(true)?;

@@ -2,7 +2,7 @@
 //! The reason why a connection could not be made.
 
 use super::{Fault, FaultKind};
-use crate::report::Stop;
+use crate::report::{self, Status, Stop};
 
 /// The reason why a connection could not be made.
 #[derive(Debug)]
@@ -33,6 +33,15 @@ impl DialError {
         }
     }
 
+    /// Replaces the hint of failures of this kind, where other flags or addresses help.
+    #[must_use]
+    pub fn with_hint(self, of: FaultKind, hint: &str) -> Self {
+        match self {
+            Self::Failed(fault) if fault.kind == of => Self::Failed(fault.hint(hint)),
+            other => other,
+        }
+    }
+
     /// Returns the failure, unless it is a request to stop.
     ///
     /// # Errors
@@ -44,15 +53,18 @@ impl DialError {
         }
     }
 
-    /// Converts to the end of a tool without further retries: status 3. Prints the hint.
+    /// Converts to the end of a tool without further retries: status 3. An error with a hint is
+    /// printed at once, so that the hint follows it.
     pub fn into_stop(self, subject: impl std::fmt::Display) -> Stop {
         match self {
             Self::Stopped(stop) => stop,
-            Self::Failed(Fault { cause, hint, .. }) => {
-                if let Some(hint) = hint {
-                    crate::report::hint(hint);
-                }
+            Self::Failed(Fault { cause, hint: None, .. }) => {
                 Stop::unreachable(format_args!("{subject}: {cause}"))
+            }
+            Self::Failed(Fault { cause, hint: Some(hint), .. }) => {
+                report::error(format_args!("{subject}: {cause}"));
+                report::hint(hint);
+                Stop::Said(Status::Unreachable)
             }
         }
     }

@@ -24,15 +24,15 @@ const FIRST_INHERITED: RawFd = 3;
 pub struct ListenOptions {
     /// Length of the accept queue.
     pub backlog: i32,
-    /// Mode of a unix socket, set before anybody can connect; from the umask if absent.
+    /// Mode of a UNIX socket, set before anybody can connect; from the umask if absent.
     pub mode: Option<u32>,
-    /// Owner and group of a unix socket.
+    /// Owner and group of a UNIX socket.
     pub owner: (Option<u32>, Option<u32>),
-    /// Whether to replace whatever exists at a unix socket's path, even a socket in use or a file.
+    /// Whether to replace whatever exists at a UNIX socket's path, even a socket in use or a file.
     pub force: bool,
-    /// Whether to remove a unix socket's path at the end.
+    /// Whether to remove a UNIX socket's path at the end.
     pub unlink: bool,
-    /// Type of a unix socket.
+    /// Type of a UNIX socket.
     pub unix_type: Type,
     /// Idle time before TCP keepalive probes.
     pub keepalive: Option<Duration>,

@@ -12,7 +12,7 @@ use socket2::Socket;
 use super::exec::Process;
 use super::stdio::Copying;
 
-/// A connection over TCP or a unix socket, plain or TLS. Blocking unless
+/// A connection over TCP or a UNIX socket, plain or TLS. Blocking unless
 /// [`Stream::set_nonblocking`] is used.
 #[derive(Debug)]
 pub struct Stream {
@@ -142,7 +142,7 @@ impl Stream {
     }
 
     /// Returns the number of written bytes that the peer's kernel has not acknowledged (`SIOCOUTQ`,
-    /// tcp(7)). On a unix socket only 0 is meaningful: the peer has read everything.
+    /// tcp(7)). On a UNIX socket only 0 is meaningful: the peer has read everything.
     ///
     /// # Errors
     /// Any error of ioctl(2).

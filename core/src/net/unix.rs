@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Binds a unix socket to a path, with its ownership, permissions and removal.
+//! Binds a UNIX socket to a path, with its ownership, permissions and removal.
 //!
 //! Connecting a datagram socket to a path shows whether the socket there is in use or stale. The
 //! system first looks for a living socket at the path, in whatever network or process namespace it

@@ -246,7 +246,7 @@ fn a_terminal_is_safe_from_every_form() {
         .stdout_file(pty.end())
         .run()
         .exits(2)
-        .stderr_has("not for a terminal");
+        .stderr_has("not written to a terminal");
 }
 
 #[test]

@@ -314,7 +314,7 @@ fn the_readme_s_first_pipelines_have_one_of_cf_tail_s() {
     let past = [v2_from("bad", 2_000_000_000, (2, "APP")), v2("fine", 1_000_000_000)];
     let server = Playback::new(vec![info(), page(&past)]);
     let home = Home::of(&server, FRESH);
-    let outcome = home.sh(line).env("APP_GUID", GUID).run();
+    let outcome = home.sh(&line.replace(" dora ", &format!(" {GUID} "))).run();
     outcome.succeeds().stdout_has("\"message\": \"bad\"");
     assert!(!outcome.out().contains("fine"), "{outcome}");
     eventually("both questions", || (server.requests().len() == 2).then_some(()));

@@ -93,7 +93,7 @@ fn reading_begins_where_it_is_told_to_and_a_group_remembers() {
     write(&tansu.url("t?partition=0"), "x\n").succeeds();
     assert_eq!(from("group=g"), "x");
     let again = read(&tansu.url("t?group=g&from=begin"));
-    again.succeeds().stderr_has("t 0: begins anew, as from= says");
+    again.succeeds().stderr_has("t 0: position reset by from=");
     assert_eq!(decoded(again.stdout, "{Payload}").lines().count(), 10);
 }
 

@@ -28,11 +28,13 @@ fn what_is_not_there_has_words_and_a_status() {
     wrong.exits(2).stderr_has("durable=NAME");
     let Some(nats) = Nats::start("") else { return };
     let missing = write(&[&nats.url("s")]);
-    missing.exits(3).stderr_has("no stream takes s").stderr_has("hint: create=R1");
+    missing
+        .exits(3)
+        .stderr_has("no stream stores s\nheka-nats: hint: to create one, add create=R1");
     let read = Tool::new("heka-nats").args(["--read", "--retry", "0"]);
-    read.arg(nats.url("S?durable=d")).run().exits(3).stderr_has("no stream is called S");
+    read.arg(nats.url("S?durable=d")).run().exits(3).stderr_has("no stream has the name S");
     let listen = Tool::new("heka-listen").args(["--retry", "0"]);
-    listen.arg(nats.url("S?durable=d")).run().exits(3).stderr_has("no stream is called S");
+    listen.arg(nats.url("S?durable=d")).run().exits(3).stderr_has("no stream has the name S");
     let http = Tool::new("heka-nats").args(["--retry", "0", "nats://127.0.0.1:1/s?create=3"]).run();
     http.exits(2).stderr_has("R1 to R5");
 }

@@ -146,5 +146,5 @@ fn two_readers_share_the_work() {
 fn another_address_gets_the_messages_if_there_is_no_stream() {
     let Some(nats) = Nats::start("") else { return };
     // None was requested.
-    goes_elsewhere(&nats, &nats.url("s"), "no stream takes s");
+    goes_elsewhere(&nats, &nats.url("s"), "no stream stores s");
 }

@@ -108,7 +108,7 @@ fn heka_nats_is_as_verbose_as_the_tool_that_starts_it() {
     sent.stdin("one\n").run().succeeds().stderr_has("heka-nats: note: 127.0.0.1");
     let url = nats.url("S?durable=d&from=begin");
     Tool::new("heka-nats").args(["--read", "--no-follow", &url]).run().succeeds();
-    // It would report that the consumer begins anew.
+    // It would report that the consumer begins again.
     let listener = Tool::new("heka-listen").args(["-q", "-o", "payload", &url]).spawn();
     listener.wait_stdout_is("one\n");
     listener.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM).stderr_is("");

@@ -91,7 +91,7 @@ fn what_a_killed_reader_had_not_written_comes_again() {
         let _killed = reader.finish();
     }
     // The dead reader's messages arrive when their acknowledgement is overdue, which is not awaited
-    // here: a consumer of another name begins anew.
+    // here: a consumer of another name begins again.
     let rest = nats.url("S?durable=e&from=begin");
     let read = sh(&format!(
         "heka-nats --read --no-follow '{rest}' >> all.heka; \

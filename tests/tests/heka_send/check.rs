@@ -77,7 +77,7 @@ fn what_cannot_be_reached_is_status_3() {
     check(&[&absent[0], &absent[1]]).exits(3).stderr_has("unixgram:").stderr_has("No such file");
     let _there = UnixDatagram::bind(&path).unwrap();
     check(&[&absent[1]]).succeeds().stdout_has("datagrams are not acknowledged");
-    check(&["--queue=q", &closed]).exits(2).stderr_has("cannot be used with");
+    check(&["--queue=q", &closed]).exits(2).stderr_has("exclude each other");
 }
 
 #[test]

@@ -239,10 +239,8 @@ fn a_second_writer_of_positions_is_refused_and_positions_can_be_shown() {
     let scene = Scene::new("1\n");
     let tail = scene.follow(&["--checkpoint=pos", "--checkpoint-every=10ms"]);
     tail.wait_stdout_is("1\n");
-    scene.once(&["--checkpoint=pos"]).exits(1).stderr_is(&format!(
-        "heka-tail: {}: in use by another process\n",
-        scene.path("pos").canonicalize().unwrap().display()
-    ));
+    let second = scene.once(&["--checkpoint=pos"]);
+    second.exits(1).stderr_is("heka-tail: pos: in use by another process\n");
     tail.end_by(Signal::SIGTERM).killed_by(Signal::SIGTERM);
     let shown = Tool::new("heka-tail").arg("--show-checkpoint=pos").dir(scene.dir.path()).run();
     shown.succeeds().stdout_has("app.log: offset 2 ");

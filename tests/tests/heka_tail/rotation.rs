@@ -310,7 +310,7 @@ fn busy_files_are_looked_at_and_quiet_ones_told_of() {
     };
     eventually("it is busy", || {
         write(10);
-        tail.stderr().contains("busy, looking at files").then_some(())
+        tail.stderr().contains("busy; polling every").then_some(())
     });
     for round in 1..4 {
         write(100);

@@ -61,14 +61,14 @@ fn frames_are_refused_in_the_same_words_by_every_tool() {
         let pty = Pty::open();
         let tool = Tool::new(name).dir(folder.path()).args(args).args(["-o", "heka"]);
         tool.stdout_file(pty.end()).run().exits(2).stderr_is(&format!(
-            "{name}: framed messages are not for a terminal\n\
+            "{name}: framed messages are not written to a terminal\n\
              {name}: hint: {hint}\n"
         ));
     }
     let pty = Pty::open();
     let reader = Tool::new("heka-nats").args(["--read", "nats://127.0.0.1:1/S?from=begin"]);
     reader.stdout_file(pty.end()).run().exits(2).stderr_is(
-        "heka-nats: framed messages are not for a terminal\n\
+        "heka-nats: framed messages are not written to a terminal\n\
          heka-nats: hint: pipe them into heka-decode\n",
     );
 }
@@ -79,7 +79,7 @@ fn frames_that_are_payloads_are_refused_too() {
     let pty = Pty::open();
     let args = ["-l", "socket", "--framing=heka"];
     let tool = Tool::new("unix-sock").dir(folder.path()).args(args);
-    tool.stdout_file(pty.end()).run().exits(2).stderr_has("not for a terminal");
+    tool.stdout_file(pty.end()).run().exits(2).stderr_has("not written to a terminal");
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn what_is_wrong_with_a_certificate_is_told_with_what_helps() {
 fn an_unchecked_certificate_is_warned_of() {
     let Some(folder) = certificates() else { return };
     let listener = listen(&folder, &["--cert=expired.pem", "--key=expired.key"]);
-    send(&folder, &listener, &["-k"]).succeeds().stderr_has("the certificate is not checked");
+    send(&folder, &listener, &["-k"]).succeeds().stderr_has("certificate not verified");
     listener.wait_stdout_is("over TLS\n");
 }
 
@@ -136,8 +136,8 @@ fn client_certificates_of_others_are_told_with_what_helps() {
     let Some(folder) = certificates() else { return };
     let own = ["--cert=server.pem", "--key=server.key", "--client-ca=ca.pem"];
     for (name, there, here) in [
-        ("stranger", "does not know the CA of our certificate", "signed by an unknown CA"),
-        ("expired", "says that our certificate has expired", "expired"),
+        ("stranger", "does not know the CA of the certificate", "signed by an unknown CA"),
+        ("expired", "says that the certificate has expired", "expired"),
     ] {
         let listener = listen(&folder, &own);
         let (cert, key) = (format!("--cert={name}.pem"), format!("--key={name}.key"));

@@ -91,7 +91,7 @@ fn an_exchange_is_followed_through_drops() {
         }
     }
     outcome.succeeds().stdout_is(expected).stderr_has("connected after");
-    assert_eq!(outcome.err().matches("the certificate is not checked").count(), 3, "{outcome}");
+    assert_eq!(outcome.err().matches("certificate not verified").count(), 3, "{outcome}");
 }
 
 #[test]

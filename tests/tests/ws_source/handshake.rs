@@ -366,7 +366,7 @@ fn a_redirect_leads_to_no_unix_socket() {
             .arg(&ca)
             .run()
             .exits(3)
-            .stderr_has("the redirect was not followed: it leads to a unix socket\n");
+            .stderr_has("the redirect was not followed: it leads to a UNIX socket\n");
     }
     assert_eq!(private.connections(), 0);
 }

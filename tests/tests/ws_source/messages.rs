@@ -30,7 +30,7 @@
 //! | PEM, PKCS#12, JKS | `key_stores_say_whom_to_trust`, `key_stores_say_who_we_are` |
 //! | proxies, with a password | `ws_source_routes` |
 //! | close code and reason unseen | `close_codes_…`, `our_own_close_code_…` |
-//! | over a unix socket | `a_server_on_a_unix_socket` |
+//! | over a UNIX socket | `a_server_on_a_unix_socket` |
 //! | decorated output, dies without a terminal | every test has none and compares all of stdout |
 //! | offers a compression that it does not speak | `headers_…`, `extensions_that_nobody_asked_for_…` |
 //! | backoff after a connection that dies at once, silent gaps | `connections_that_die_…`, `it_comes_back_…` |
@@ -150,7 +150,12 @@ fn nothing_is_cut_at_any_size() {
 fn forms_and_framings() {
     let server = feed(vec![frame(0x81, b"a\nb"), frame(0x82, b"\xff\x00")]);
     let url = server.url("/p?token=secret");
-    ws(&url).arg("-0").run().succeeds().stdout_is(b"a\nb\0\xff\x00\0").stderr_has("NULs inside");
+    ws(&url)
+        .arg("-0")
+        .run()
+        .succeeds()
+        .stdout_is(b"a\nb\0\xff\x00\0")
+        .stderr_has("a message contains NUL");
     ws(&url)
         .args(["--framing", "len32"])
         .run()
@@ -158,7 +163,7 @@ fn forms_and_framings() {
         .stdout_is(b"\0\0\0\x03a\nb\0\0\0\x02\xff\x00")
         .stderr_is("");
     ws(&url).args(["--binary", "base64"]).run().stdout_is("a\nb\n/wA=\n").stderr_is(
-        "ws-source: warning: messages have line ends inside\n\
+        "ws-source: warning: a message contains a newline\n\
              ws-source: hint: -0, --framing len32, -j or -o heka keep them apart\n",
     );
     ws(&url).args(["--binary", "skip", "-j"]).run().stdout_has(&format!(

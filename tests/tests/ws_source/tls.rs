@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! ws-source over TLS: trust, identity, key stores, proxies on the way.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use heka_tests::ws::{WsPeer, WsServer};
@@ -59,7 +60,7 @@ fn host_names_are_checked_unless_insecure() {
         run(&url, &[flag])
             .succeeds()
             .stdout_is("secret news\n")
-            .stderr_has("warning: localhost: the certificate is not checked");
+            .stderr_has("warning: localhost: certificate not verified");
     }
 }
 
@@ -67,6 +68,16 @@ fn host_names_are_checked_unless_insecure() {
 fn a_server_without_tls_and_a_client_without_it_miss_each_other() {
     let plain = WsServer::start(one_message);
     run(&plain.url("/").replace("ws:", "wss:"), &["-k", "-w", "1s"]).exits(3).stderr_has("TLS");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("wss://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        stream
+    });
+    let refused = run(&url, &["-k"]);
+    refused.exits(3).stderr_has("does not speak TLS").stderr_has("use ws:// instead of wss://");
+    drop(server.join());
     let tls = WsServer::tls(false, one_message);
     run(&tls.url("/").replace("wss:", "ws:"), &[]).exits(3).stdout_is("");
 }

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, ValueEnum};
 use heka_core::cli::net::{RetryArgs, TlsArgs};
-use heka_core::cli::{Common, Help, Tool, Writing, forms, parse_buffer_size, parse_duration};
+use heka_core::cli::{
+    Common, Help, Tool, Writing, choice, describe, parse_buffer_size, parse_duration,
+};
 use heka_core::codec::Form;
 use heka_core::net::Backoff;
 use heka_core::net::Retries;
@@ -85,7 +88,7 @@ struct ServerArgs {
 struct FormArgs {
     /// Output format
     #[arg(short, long, value_name = "FORM", default_value = "text",
-          value_parser = forms(&[Form::Text, Form::Json, Form::Payload, Form::Heka]))]
+          value_parser = parse_form())]
     output: Form,
     /// JSON, one object a line; the same as -o json
     #[arg(short, long, conflicts_with = "output")]
@@ -127,6 +130,9 @@ impl Tool for Cli {
     const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
+    }
+    fn adjust(command: clap::Command) -> clap::Command {
+        RetryArgs::show_defaults(command, backoff())
     }
 }
 
@@ -232,6 +238,16 @@ impl Cli {
         }
         Ok(names)
     }
+}
+
+fn parse_form() -> impl TypedValueParser<Value = Form> {
+    choice([Form::Text, Form::Json, Form::Payload, Form::Heka].into_iter().map(|form| {
+        let help = match form {
+            Form::Text => "One line a message: time, source, OUT or ERR, text",
+            other => describe(other),
+        };
+        (form, form.name(), help)
+    }))
 }
 
 /// Returns the delays of noaa, without retries unless requested.

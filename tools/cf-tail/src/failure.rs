@@ -185,6 +185,10 @@ impl From<DialError> for Failure {
     fn from(error: DialError) -> Self {
         match error {
             DialError::Stopped(stop) => Self::Stopped(stop),
+            // The hint is about the addresses of other tools.
+            DialError::Failed(fault) if fault.kind == FaultKind::NotTls => {
+                Self::Broken(Fault { hint: None, ..fault })
+            }
             DialError::Failed(fault) => Self::Broken(fault),
         }
     }

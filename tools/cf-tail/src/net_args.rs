@@ -38,7 +38,7 @@ pub(crate) struct NetArgs {
     no_proxy: bool,
     #[arg(long, help = "Use HTTP_PROXY for private connections too")]
     legacy_proxy: bool,
-    /// Same as --insecure
+    /// The same as --insecure
     #[arg(long)]
     skip_ssl_validation: bool,
     /// Skip verification if config.json says so

@@ -189,7 +189,11 @@ impl Tool for Cli {
         &self.common
     }
     fn adjust(command: clap::Command) -> clap::Command {
-        command.mut_arg("output", |output| output.value_parser(forms(FORMS)))
+        let command = command.mut_arg("output", |output| output.value_parser(forms(FORMS)));
+        command.mut_args(|arg| match arg.get_id().as_str() {
+            "fields" => arg.help("Fields of -o short, logfmt, csv and tsv: all, none or NAME,…"),
+            _ => arg,
+        })
     }
 }
 

@@ -8,6 +8,6 @@ pub(crate) const HELP: Help = Help {
     examples: &[
         "make 2>&1 | heka-encode -t build | heka-send logs:5565",
         "heka-encode -i json --json-map=Timestamp=time,Payload=msg app.json",
-        "heka-encode --regex '(?P<status>[0-9]+)$' --from status:i access.log",
+        "heka-encode --regex '(?P<status>[0-9]+)$' --field-type status:i access.log",
     ],
 };

@@ -70,5 +70,10 @@ fn encode(stage: &mut Stage<'_>, file: &str, out: &mut Output) -> Flow {
     if form == InputForm::Heka || form == InputForm::Auto && is_frames(&mut input, out)? {
         return Frames::new(stage).encode(input, out);
     }
+    if stage.plan.from.is_some() && !input.data().is_empty() {
+        let text =
+            format_args!("{}: not framed; --from is for framed messages", stage.emitter.name);
+        return Err(Stop::usage(text));
+    }
     Records::new(stage).encode(input, out)
 }

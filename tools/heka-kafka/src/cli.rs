@@ -65,6 +65,9 @@ impl Tool for Cli {
     fn common(&self) -> &Common {
         &self.common
     }
+    fn adjust(command: clap::Command) -> clap::Command {
+        RetryArgs::show_defaults(command, Backoff::default())
+    }
 }
 
 /// The validated task.

@@ -99,7 +99,7 @@ pub(crate) fn find<C: ConsumerContext>(
             (Some(next), _) => checked(topic, *partition, next, ends, *is_out_of_range),
             (None, start) => {
                 if stored.is_some() {
-                    let text = format_args!("{topic} {partition}: begins anew, as from= says");
+                    let text = format_args!("{topic} {partition}: position reset by from=");
                     report::warning(text);
                 }
                 (first(consumer, topic, *partition, *start, ends)?, false)

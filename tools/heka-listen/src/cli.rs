@@ -172,7 +172,8 @@ impl Tool for Cli {
         true
     }
     fn adjust(command: clap::Command) -> clap::Command {
-        command.mut_arg("output", |output| output.value_parser(forms(FORMS)))
+        let command = command.mut_arg("output", |output| output.value_parser(forms(FORMS)));
+        RetryArgs::show_defaults(command, Backoff::default())
     }
 }
 
@@ -305,7 +306,7 @@ impl Cli {
         let has_socket_file =
             addresses.iter().any(|addr| matches!(addr, Addr::Unix(_) | Addr::UnixGram(_)));
         if self.write.mode.is_some() && self.write.write.is_none() && !has_socket_file {
-            return Err(Stop::usage("--mode needs --write or a unix socket"));
+            return Err(Stop::usage("--mode needs --write or a UNIX socket"));
         }
         if self.resume.is_some() != (self.ack == Some(Ack::Commit)) {
             return Err(Stop::usage("--ack=commit and --resume go together"));

@@ -20,7 +20,7 @@ const OTHER_FILES: u64 = 64;
 pub(crate) fn run(plan: &Plan) -> Result<Status, Stop> {
     let doors = open_doors(plan)?;
     if plan.commit.is_some() && !doors.iter().any(Door::is_local) {
-        return Err(Stop::usage("--commit needs a unix socket: positions are of this machine"));
+        return Err(Stop::usage("--commit needs a UNIX socket: positions are of this machine"));
     }
     let intake = open_intake(plan)?;
     let open_files = raise_open_files();

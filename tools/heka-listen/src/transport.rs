@@ -67,7 +67,7 @@ impl Transport {
         }
     }
 
-    /// Returns the host of a peer, without a port; for a unix socket this host.
+    /// Returns the host of a peer, without a port; for a UNIX socket this host.
     pub(crate) fn host(self, peer: &str) -> String {
         match (self, peer.parse::<SocketAddr>()) {
             (Self::Unix | Self::Program, _) => clock::hostname(),

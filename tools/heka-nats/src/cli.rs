@@ -54,7 +54,8 @@ impl Tool for Cli {
     }
     fn adjust(command: clap::Command) -> clap::Command {
         // Connections to a broker are kept.
-        command.mut_arg("idle_timeout", |flag| flag.hide(true))
+        let command = command.mut_arg("idle_timeout", |flag| flag.hide(true));
+        RetryArgs::show_defaults(command, Backoff::default())
     }
 }
 

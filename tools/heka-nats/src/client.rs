@@ -96,7 +96,9 @@ impl Client {
                 return Err(clear_text(&input));
             }
             let socket = stream.socket().try_clone()?;
-            stream = dialer.tls.handshake(socket, &host.host, deadline)?;
+            let plain = "for a plain connection, use nats:// instead of natss://";
+            let shaken = dialer.tls.handshake(socket, &host.host, deadline);
+            stream = shaken.map_err(|error| error.with_hint(FaultKind::NotTls, plain))?;
             stream.set_nonblocking(true)?;
         }
         let max_payload = info.get("max_payload").and_then(Value::as_u64).unwrap_or(1 << 20);

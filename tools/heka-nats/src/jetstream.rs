@@ -70,8 +70,10 @@ pub(crate) fn check_stream(
         (Some(name), _) => name,
         (None, Some(replicas)) => create(client, pattern, options, replicas)?,
         (None, None) => {
-            let fault = Fault::new(FaultKind::Other, format_args!("no stream takes {pattern}"));
-            return Err(fault.hint("create=R1&stream=NAME in the address makes one").into());
+            let fault = Fault::new(FaultKind::Other, format_args!("no stream stores {pattern}"));
+            return Err(fault
+                .hint("to create one, add create=R1&stream=NAME to the address")
+                .into());
         }
     };
     match &options.stream {
@@ -167,7 +169,7 @@ pub(crate) fn consumer(
         }
         if ack_wait.is_some() {
             demand(client, &format!("CONSUMER.DELETE.{stream}.{name}"), &json!({}))?;
-            report::announce(format_args!("{name}: begins anew, as from= says"));
+            report::announce(format_args!("{name}: position reset by from="));
         }
     }
     *start = start.or_else(|| first(options, last));
@@ -284,7 +286,7 @@ fn stream_to_read(
         }
     }
     let Some(name) = stream_of(client, subject)? else {
-        return Err(DialError::failed(format!("no stream is called {subject}, nor takes it")));
+        return Err(DialError::failed(format!("no stream has the name {subject} or stores it")));
     };
     let info = demand(client, &format!("STREAM.INFO.{name}"), &json!({}))?;
     Ok((name, Some(subject.to_owned()), info))

@@ -44,19 +44,19 @@ pub(crate) struct Cli {
     max_count: Option<u64>,
     #[command(flatten)]
     showing: Showing,
-    /// Memory limit of Lua (0: none)
+    /// Memory limit of Lua (0: none) [default: 8M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
     memory_limit: Option<u64>,
-    /// Instruction limit of one call (0: none)
+    /// Instruction limit of one call (0: none) [default: 1000000]
     #[arg(long, value_name = "NUM", help_heading = "Limits")]
     instruction_limit: Option<u64>,
     /// CPU time limit of one call with an instruction limit
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Limits")]
     cpu_limit: Timeout,
-    /// Longest message made from a table (0: no limit)
+    /// Longest message made from a table (0: no limit) [default: 64K]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
     output_limit: Option<u64>,
-    /// Longest message of a stream reader
+    /// Longest message of a stream reader [default: 64K]
     #[arg(long = "max-record", alias = "max-message-size", value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Limits")]
     max_message_size: Option<usize>,
     /// Resume from the position in FILE and keep it up to date

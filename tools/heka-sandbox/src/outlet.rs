@@ -201,7 +201,7 @@ impl Outlet {
         if let Some(written) = written {
             file.set(&self.key, &written);
         }
-        let path = |file: &CheckpointFile| Path::to_path_buf(file.path());
+        let path = |file: &CheckpointFile| Path::to_path_buf(file.name());
         file.save().map_err(|error| {
             Stop::failed(format_args!("{}: {}", path(file).display(), error.cause()))
         })

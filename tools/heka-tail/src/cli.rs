@@ -100,7 +100,7 @@ pub(crate) struct Following {
     /// Where rotated files are moved to (repeatable)
     #[arg(long, visible_alias = "olddir", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) rotated_directory: Vec<PathBuf>,
-    /// Skip files not modified within DURATION (0: never)
+    /// Skip files not modified within DURATION; 0 is off [default: 0; with --log-directory: 720h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) oldest: Option<Duration>,
     /// Forget files of patterns gone for DURATION (0: never)
@@ -148,7 +148,7 @@ pub(crate) struct Splitting {
     /// Keep the delimiter in the payload (default)
     #[arg(long, overrides_with = "chomp")]
     pub(crate) no_chomp: bool,
-    /// Longest record
+    /// Longest record [default: 60K; with -i heka: 4M; with -o payload: 16M]
     #[arg(long, alias = "max-line", value_name = "SIZE", value_parser = parse_buffer_size)]
     pub(crate) max_record: Option<usize>,
     /// What to do with longer records

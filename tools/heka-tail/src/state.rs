@@ -145,7 +145,10 @@ impl State {
         };
         match journal.find(&files, options.unpacks) {
             Some(place) => {
-                report::note(format_args!("{}: going on at {place}, by {name}", stream.name()));
+                report::note(format_args!(
+                    "{}: continuing at {place}, found by {name}",
+                    stream.name()
+                ));
                 stream.resume(vec![place]);
                 Ok(())
             }
@@ -258,12 +261,12 @@ impl State {
         }
         match saved {
             Ok(()) if std::mem::take(&mut self.is_failing) => {
-                report::note(format_args!("{}: positions are stored again", file.path().display()));
+                report::note(format_args!("{}: positions are stored again", file.name().display()));
             }
             Ok(()) => {}
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    let path = file.path().display();
+                    let path = file.name().display();
                     report::warning(format_args!(
                         "{path}: {}; positions are stored later",
                         error.cause()

@@ -14,6 +14,7 @@ use heka_core::report::stats::Metric;
 
 use crate::compression::Compression;
 use crate::mode::{Mode, parse_mode};
+use crate::plan::BACKOFF;
 
 /// Default limit on a record; records of a file are checked only if a limit was given.
 pub(crate) const DEFAULT_MAX_RECORD: &str = "64M";
@@ -67,7 +68,7 @@ pub(crate) struct Cli {
     /// Drop empty records
     #[arg(long, help_heading = "Records")]
     pub(crate) skip_empty: bool,
-    /// Read buffer size; longest datagram
+    /// Read buffer size; longest datagram [default: 256K; with --framing none: 8K]
     #[arg(short, long, value_name = "SIZE", value_parser = parse_buffer_size, help_heading = "Records")]
     pub(crate) buf_size: Option<usize>,
     /// Send several records in a datagram of up to SIZE
@@ -79,7 +80,7 @@ pub(crate) struct Cli {
     /// Records on the socket are base64
     #[arg(long, help_heading = "Records")]
     pub(crate) base64: bool,
-    /// Destination of records without a peer number
+    /// Destination of records without a peer number [default: all]
     #[arg(long, value_name = "PEERS", requires = "listen", help_heading = "Peers")]
     pub(crate) to: Option<To>,
     /// Send each record back to its sender
@@ -162,7 +163,7 @@ pub(crate) struct Cli {
     #[arg(short = 'w', long, value_name = "DURATION", default_value = "10s", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) connect_timeout: Timeout,
     /// Time to wait for one side after the other has ended
-    #[arg(long, value_name = "DURATION", default_value = "forever", value_parser = parse_timeout, help_heading = "Time")]
+    #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
     pub(crate) linger: Timeout,
     /// Close connections idle for DURATION
     #[arg(long, value_name = "DURATION", default_value = "none", value_parser = parse_timeout, help_heading = "Time")]
@@ -261,6 +262,9 @@ impl Tool for Cli {
     const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
+    }
+    fn adjust(command: clap::Command) -> clap::Command {
+        RetryArgs::show_defaults(command, BACKOFF)
     }
 }
 

@@ -157,6 +157,15 @@ impl Plan {
     }
 }
 
+/// Delays between attempts of a client, which are made only if requested.
+pub(crate) const BACKOFF: Backoff = Backoff {
+    delay: Duration::from_millis(100),
+    growth: 2.0,
+    max_delay: Duration::from_secs(30),
+    jitter: Duration::ZERO,
+    retries: Retries::Times(0),
+};
+
 impl Cli {
     pub(crate) fn plan(self) -> Result<Plan, Stop> {
         let name = self.plan_name()?;
@@ -270,13 +279,7 @@ impl Cli {
     }
 
     fn plan_client(&self) -> Role {
-        let backoff = self.retry.plan(Backoff {
-            delay: Duration::from_millis(100),
-            growth: 2.0,
-            max_delay: Duration::from_secs(30),
-            jitter: Duration::ZERO,
-            retries: Retries::Times(0),
-        });
+        let backoff = self.retry.plan(BACKOFF);
         Role::Client { backoff, connect_timeout: self.connect_timeout.0 }
     }
 

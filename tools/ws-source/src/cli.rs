@@ -123,7 +123,7 @@ pub(crate) struct Cli {
     /// Follow up to NUM redirects
     #[arg(long, value_name = "NUM", default_value_t = 0, help_heading = "Connection options")]
     location: u32,
-    /// Connect through this unix socket
+    /// Connect through this UNIX socket
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath, help_heading = "Connection options")]
     unix: Option<String>,
     /// Connect to ADDR for this host and port (repeatable)
@@ -206,6 +206,9 @@ impl Tool for Cli {
     const HELP: Help = crate::help::HELP;
     fn common(&self) -> &Common {
         &self.common
+    }
+    fn adjust(command: clap::Command) -> clap::Command {
+        RetryArgs::show_defaults(command, BACKOFF)
     }
 }
 

@@ -71,7 +71,9 @@ impl Connector {
         plan: &Plan,
         endpoint: &Endpoint,
     ) -> Result<Result<Socket<Stream>, Refused>, Stop> {
-        let stream = match self.dial(plan, endpoint) {
+        let plain = "for a plain connection, use ws:// instead of wss://";
+        let dialed = self.dial(plan, endpoint);
+        let stream = match dialed.map_err(|error| error.with_hint(FaultKind::NotTls, plain)) {
             Ok(stream) => stream,
             Err(DialError::Stopped(stop)) => return Err(stop),
             Err(DialError::Failed(fault)) => return Ok(Err(Refused::Not(fault.into()))),

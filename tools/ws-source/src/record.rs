@@ -91,10 +91,10 @@ impl Recorder {
         {
             self.has_warned = true;
             let (what, remedy) = match end {
-                0 => ("NULs", "--framing len32, -j or -o heka"),
-                _ => ("line ends", "-0, --framing len32, -j or -o heka"),
+                0 => ("NUL", "--framing len32, -j or -o heka"),
+                _ => ("a newline", "-0, --framing len32, -j or -o heka"),
             };
-            report::warning(format_args!("messages have {what} inside"));
+            report::warning(format_args!("a message contains {what}"));
             report::hint(format_args!("{remedy} keep them apart"));
         }
         let prefix = self.prefixes.of(kind);

@@ -18,6 +18,9 @@ use crate::report::{Explain as _, Refused, Stop, stats};
 /// A checkpoint file that this process maintains.
 #[derive(Debug)]
 pub struct CheckpointFile {
+    /// Its path as given, for messages.
+    name: PathBuf,
+    /// The path that is replaced, which is not a symbolic link.
     path: PathBuf,
     positions: Positions,
     is_changed: bool,
@@ -38,36 +41,37 @@ const MANY: usize = 64;
 const ADDED: u64 = 64 << 10;
 
 impl CheckpointFile {
-    /// Locks the file at `path` for writing, creates it if it does not exist, and reads it.
+    /// Locks the file at `name` for writing, creates it if it does not exist, and reads it.
     ///
     /// # Errors
     /// `PATH: in use by another process`, or `PATH: CAUSE`, status 1; status 2 if it is not a
     /// checkpoint file, or belongs to another user, who decides what it says.
-    pub fn open(path: &Path) -> Result<Self, Stop> {
+    pub fn open(name: &Path) -> Result<Self, Stop> {
+        let shown = name.display();
         // A symlink is kept: its target is replaced.
-        let path = target_of(path).at(path.display())?;
+        let path = target_of(name).at(&shown)?;
         loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
             let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-            let file = options.custom_flags(flags.bits()).open(&path).at(path.display())?;
+            let file = options.custom_flags(flags.bits()).open(&path).at(&shown)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    let path = path.display();
-                    return Err(Stop::failed(format_args!("{path}: in use by another process")));
+                    return Err(Stop::failed(format_args!("{shown}: in use by another process")));
                 }
-                Err(TryLockError::Error(error)) => return Err(error).at(path.display()),
+                Err(TryLockError::Error(error)) => return Err(error).at(&shown),
             }
             if is_named(&file, &path) {
-                check_owner_of(&file).at(path.display())?;
-                let found = Parsed::read(&file).at(path.display())?;
+                check_owner_of(&file).at(&shown)?;
+                let found = Parsed::read(&file).at(&shown)?;
                 if found.has_later() {
                     // The lines of the later version would be lost.
-                    return Err(io::Error::from(Refused::Later)).at(path.display());
+                    return Err(io::Error::from(Refused::Later)).at(&shown);
                 }
-                let positions = found.warn(&path);
+                let positions = found.warn(name);
                 return Ok(Self {
+                    name: name.to_owned(),
                     path,
                     positions,
                     is_changed: false,
@@ -81,9 +85,9 @@ impl CheckpointFile {
         }
     }
 
-    /// Returns the path for messages.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Returns the path as given, for messages.
+    pub fn name(&self) -> &Path {
+        &self.name
     }
 
     /// Returns all current positions.

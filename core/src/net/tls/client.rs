@@ -115,9 +115,7 @@ impl Client {
         let server_name = ServerName::try_from(name.to_owned())
             .map_err(|_| DialError::failed(format_args!("'{name}' is not a server name")))?;
         if self.settings.insecure {
-            crate::report::warning(format_args!(
-                "{name}: the certificate is not checked (--insecure): anybody could answer"
-            ));
+            crate::report::warning(format_args!("{name}: certificate not verified (--insecure)"));
         }
         let connection = ClientConnection::new(self.config()?, server_name)
             .map_err(|error| DialError::of(FaultKind::Tls, error))?;

@@ -25,9 +25,8 @@ pub fn explain(error: &Error) -> Fault {
     match error {
         Error::InvalidCertificate(error) => explain_certificate(error),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            Fault::new(FaultKind::NotTls, "does not speak TLS").hint(
-                "for a plain connection, omit tls:// or --tls, or use ws:// instead of wss://",
-            )
+            Fault::new(FaultKind::NotTls, "does not speak TLS")
+                .hint("for a plain connection, omit tls:// or --tls")
         }
         Error::NoCertificatesPresented => {
             Fault::new(FaultKind::Authentication, "showed no certificate")
@@ -47,16 +46,16 @@ fn explain_alert(alert: AlertDescription) -> Fault {
     let ours = |cause: &str| Fault::new(FaultKind::Authentication, cause);
     let tls = |cause: &str| Fault::new(FaultKind::Tls, cause);
     match alert {
-        AlertDescription::UnknownCA => ours("does not know the CA of our certificate")
-            .hint("its CA file must hold the issuer of ours"),
+        AlertDescription::UnknownCA => ours("does not know the CA of the certificate")
+            .hint("its CA file must contain the issuer of this certificate"),
         AlertDescription::CertificateRequired => {
             ours("requires a client certificate").hint("name one with --cert and --key")
         }
         AlertDescription::CertificateExpired => {
-            ours("says that our certificate has expired").hint("renew it, or check its clock")
+            ours("says that the certificate has expired").hint("renew it, or check its clock")
         }
         AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
-            ours("refuses our certificate").hint("its log tells why")
+            ours("rejected the certificate").hint("see the messages of the peer")
         }
         AlertDescription::ProtocolVersion => {
             tls("speaks only other versions of TLS").hint("see --tls-min on both sides")
@@ -125,8 +124,8 @@ fn explain_certificate(error: &CertificateError) -> Fault {
             "extended key usage must be serverAuth for servers, clientAuth for clients",
         ),
         error if is_of_a_ca(error) => (
-            "its certificate is a CA's own, not a host's".to_owned(),
-            "name it itself with --ca-file, or sign one for the host with it",
+            "the certificate is that of a CA, not of a host".to_owned(),
+            "trust it with --ca-file, or use it to sign a certificate for the host",
         ),
         other => {
             let cause = format_args!("its certificate is not valid: {other}");
@@ -211,7 +210,7 @@ mod tests {
         let refused = || Error::AlertReceived(AlertDescription::BadCertificate);
         assert_eq!(explain(&meant(refused(), true)).cause, "requires a client certificate");
         let refused = explain(&meant(refused(), false));
-        assert_eq!(refused.cause, "refuses our certificate");
+        assert_eq!(refused.cause, "rejected the certificate");
         assert_eq!(refused.kind, FaultKind::Authentication);
     }
 

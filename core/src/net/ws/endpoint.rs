@@ -10,7 +10,7 @@ use crate::net::{Addr, HostPort, UnixName};
 /// A parsed `ws://`, `wss://` or `ws+unix:` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Address to connect to: TCP, TLS or a unix socket.
+    /// Address to connect to: TCP, TLS or a UNIX socket.
     pub addr: Addr,
     /// Value of the Host header: with the port unless it is the scheme's default.
     pub host: String,
@@ -46,7 +46,9 @@ impl Endpoint {
         let is_tls = match url.scheme() {
             "ws" => false,
             "wss" => true,
-            other => return Err(format!("unknown scheme '{other}' (ws, wss, ws+unix)")),
+            other => {
+                return Err(format!("unknown scheme '{other}' (ws, wss, ws+unix, http, https)"));
+            }
         };
         if url.password().is_some() {
             return Err(
@@ -85,7 +87,7 @@ impl Endpoint {
         match (&self.addr, &next.addr) {
             (Addr::Unix(_), _) if next.addr == self.addr => Ok(next),
             // A server must not reach what only the local host can.
-            (_, Addr::Unix(_)) => Err("it leads to a unix socket".to_owned()),
+            (_, Addr::Unix(_)) => Err("it leads to a UNIX socket".to_owned()),
             (Addr::Tls(_), Addr::Tcp(_)) => Err("it leads from wss to ws".to_owned()),
             (Addr::Unix(name), Addr::Tcp(_)) if next.host == self.host => {
                 Ok(Self::new(Addr::Unix(name.clone()), next.url))
@@ -233,7 +235,7 @@ mod tests {
         for from in ["ws://h/", "wss://h/", "ws+unix:/other:/"] {
             for to in ["ws+unix:/s:/x", "WS+UNIX:///s:/x"] {
                 let error = parse(from).join(to).expect_err(from);
-                assert!(error.contains("a unix socket"), "{from} {to}: {error}");
+                assert!(error.contains("a UNIX socket"), "{from} {to}: {error}");
             }
         }
         let unix = parse("ws+unix:/s:/a");

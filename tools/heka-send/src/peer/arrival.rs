@@ -6,7 +6,7 @@
 //! The kernel reports the number of bytes that it still has to deliver (`SIOCOUTQ`, tcp(7)). Over
 //! TLS these are not the bytes of records, so the end of each write is recorded in both counts.
 //!
-//! On a unix socket the kernel counts buffers instead of bytes; only zero is meaningful there. Then
+//! On a UNIX socket the kernel counts buffers instead of bytes; only zero is meaningful there. Then
 //! the peer itself has read everything, or it has closed the socket and unread data is lost, which
 //! leaves an error behind before the buffers are freed.
 
@@ -65,7 +65,7 @@ impl Arrival {
     /// known.
     ///
     /// # Errors
-    /// The error that broke the connection of a unix socket.
+    /// The error that broke the connection of a UNIX socket.
     pub(crate) fn arrived(
         &mut self,
         stream: Option<&Stream>,

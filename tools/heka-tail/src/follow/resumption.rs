@@ -111,8 +111,8 @@ pub(super) fn meet(chain: &mut Chain, position: &[FilePosition]) {
 pub(crate) fn tell_gone(name: &Name, gone: &FilePosition, is_newest: bool) {
     if is_newest {
         report::warning(format_args!(
-            "{name}: the file read last is gone or was rewritten after byte {}; going on with what \
-             was written since",
+            "{name}: the file read last is gone or was rewritten after byte {}; continuing with \
+             what was written since",
             gone.offset
         ));
     } else {

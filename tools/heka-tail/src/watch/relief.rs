@@ -131,7 +131,7 @@ fn relieve(watch: &mut Watch, path: &Path, now: Instant, elapsed: Duration) {
         files.into_iter().partition(|(_, writes)| is_busy(*writes, elapsed));
     let Some(directory) = watch.directories.get_mut(path) else { return };
     let ms = POLL.as_millis();
-    report::note(format_args!("{}: busy, looking at files every {ms} ms", path.display()));
+    report::note(format_args!("{}: busy; polling every {ms} ms", path.display()));
     directory.split(busy.into_iter().map(|(file, _)| file), now);
     watch.is_split = true;
     watch.poll_at = now;
