@@ -6,7 +6,7 @@
 //! is idle ([`super::Input::fill`]), at the end, after every record with `-u` or on a terminal, and
 //! before the tool dies of a signal.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -150,11 +150,6 @@ impl Output {
             }
         }
         Ok(self)
-    }
-
-    /// Returns what the file system says of the output, if it is a regular file.
-    pub fn regular_file(&self) -> Option<Metadata> {
-        self.file.metadata().ok().filter(Metadata::is_file)
     }
 
     /// Whether another process reads the output as it is written: a pipe or a socket.

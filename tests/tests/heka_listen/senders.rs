@@ -132,11 +132,19 @@ fn only_frames_are_accepted_where_a_signer_is_required() {
     fs::write(&keys, "ops_0 sesame\n").unwrap();
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
     for form in ["auto", "lines", "syslog", "gelf", "raw"] {
-        let flags =
-            ["-opayload", "-i", form, "--hmac-keys=keys", "--require-signer=ops", "--stdio"];
+        let flags = [
+            "-opayload",
+            "-i",
+            form,
+            "--hmac-keys=keys",
+            "--require-signer=ops",
+            "--stdio",
+            "--write=out",
+        ];
         let listener = Tool::new("heka-listen").args(flags).dir(folder.path());
         let listener = listener.stdin("{\"version\":\"1.1\",\"short_message\":\"forged\"}\n").run();
-        listener.exits(1).stdout_is("").stderr_has("not signed, record dropped");
+        listener.exits(1).stderr_has("not signed, record dropped");
+        assert_eq!(fs::read(folder.path().join("out")).unwrap(), b"");
     }
 }
 

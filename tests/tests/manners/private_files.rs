@@ -81,7 +81,7 @@ fn a_position_of_another_user_is_not_believed() {
     for line in [
         line,
         "heka-tail --no-follow --resume=p log",
-        "heka-decode --commit=p </dev/null",
+        "heka-decode --write=out --commit=p </dev/null",
         "heka-send --commit=p 127.0.0.1:1 </dev/null",
         "heka-listen --ack=commit --resume=p 127.0.0.1:0",
     ] {

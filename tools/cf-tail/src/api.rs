@@ -39,8 +39,7 @@ pub(crate) fn is_guid(text: &str) -> bool {
 
 fn json(answer: Answer) -> Result<Json, Failure> {
     let body = answer.accepted()?.read()?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Failure::BadResponse(format!("not JSON: {error}")))
+    crate::json::read(&body).map_err(|error| Failure::BadResponse(format!("not JSON: {error}")))
 }
 
 impl Api<'_> {

@@ -20,6 +20,7 @@ mod form;
 mod help;
 mod http;
 mod intake;
+mod json;
 mod legacy;
 mod log_cache;
 mod meta;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::http::Http;
+use crate::json;
 use crate::secret::Secret;
 use crate::token::Token;
 
@@ -80,7 +81,7 @@ fn grant(body: &[u8]) -> Result<Grant, Failure> {
 
 /// Returns the failure with the UAA's description of the error, rather than its whole response.
 fn refused(status: u16, body: &[u8]) -> Failure {
-    let json: Json = serde_json::from_slice(body).unwrap_or_default();
+    let json: Json = json::read(body).unwrap_or_default();
     let words = ["error_description", "error"]
         .iter()
         .find_map(|name| json.get(*name).and_then(Json::as_str))

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::follow::{Block, Identity, Look, Relation, Seen, Stream};
+use crate::follow::{Block, Look, Relation, Seen, Stream};
 use heka_core::os::{Wanted, drain, raise_open_files, signal, wait};
 use heka_core::record::More;
 use heka_core::report::{self, Status, Stop};
@@ -63,16 +63,10 @@ struct Tail {
 impl Tail {
     fn new(mut job: Job) -> Result<Self, Stop> {
         let now = Instant::now();
+        let (selection, exclusion) = (job.selection.take(), std::mem::take(&mut job.exclusion));
         let emitter = Emitter::new(&job)?;
-        let (mut selection, mut exclusion) =
-            (job.selection.take(), std::mem::take(&mut job.exclusion));
-        let output = emitter.out.regular_file().map(|file| Identity::of(&file));
-        exclusion.set_output(output);
-        if let Some(selection) = &mut selection {
-            selection.set_output(output);
-        }
         let mut tail = Self {
-            sources: Sources::new(&job.files, selection, exclusion, job.oldest),
+            sources: Sources::new(&job.files, (selection, exclusion), job.oldest, emitter.output()),
             streams: Streams::default(),
             emitter,
             state: State::open(&job)?,

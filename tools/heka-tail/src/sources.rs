@@ -69,12 +69,17 @@ impl Scan {
 pub(crate) type Related<'a> = &'a dyn Fn(Identity) -> Relation;
 
 impl Sources {
+    /// Creates the set of what `files` and the selection name, without `output`.
     pub(crate) fn new(
         files: &[PathBuf],
-        selection: Option<Selection>,
-        exclusion: Exclusion,
+        (mut selection, mut exclusion): (Option<Selection>, Exclusion),
         oldest: Option<Duration>,
+        output: Option<Identity>,
     ) -> Self {
+        exclusion.set_output(output);
+        if let Some(selection) = &mut selection {
+            selection.set_output(output);
+        }
         Self {
             operands: files.iter().map(|file| Operand::new(file)).collect(),
             selection: selection.map(Rc::new),
@@ -340,7 +345,7 @@ mod tests {
         }
         let names = |operand: &Path| -> Vec<String> {
             let files = [operand.to_owned()];
-            let mut sources = Sources::new(&files, None, Exclusion::default(), None);
+            let mut sources = Sources::new(&files, (None, Exclusion::default()), None, None);
             let found = sources.scan(&|_| Relation::None).unwrap().found;
             let names = found.iter().map(|found| found.stream.path().file_name().unwrap());
             names.map(|name| name.to_str().unwrap().to_owned()).collect()

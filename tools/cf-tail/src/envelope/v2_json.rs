@@ -18,6 +18,7 @@ use super::v2::{
     Body, Counter, DeprecatedTag, Event, Gauge, GaugeValue, Log, Metric, TagData, TagValue, Timer,
     Wire,
 };
+use crate::json;
 
 /// The contents of a batch.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ pub(crate) struct Damaged {
 /// # Errors
 /// If `text` is neither.
 pub(crate) fn read_batch(text: &[u8]) -> Result<Batch, String> {
-    let json: Json = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let json: Json = json::read(text)?;
     let Json::Object(mut object) = json else { return Err("not an object".to_owned()) };
     if let Some(inner) = object.remove("envelopes") {
         object = match inner {

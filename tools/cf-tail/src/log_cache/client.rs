@@ -13,6 +13,7 @@ use crate::endpoint;
 use crate::envelope::{Envelope, Kind, read_batch};
 use crate::failure::Failure;
 use crate::http::Answer;
+use crate::json;
 use crate::meta::Meta;
 use crate::session::Session;
 
@@ -207,8 +208,7 @@ impl Client {
     pub(crate) fn meta(&self, session: &Session) -> Result<Vec<Meta>, Failure> {
         let url = self.place(session, &["meta"])?;
         let answer = session.authorized(|token| session.http.get(&url, token, &[])?.accepted())?;
-        let json: Json = serde_json::from_slice(&answer.read()?)
-            .map_err(|error| Failure::BadResponse(error.to_string()))?;
+        let json = json::read(&answer.read()?).map_err(Failure::BadResponse)?;
         let meta = json.get("meta").and_then(Json::as_object);
         let mut all: Vec<Meta> =
             meta.into_iter().flatten().map(|(source, json)| Meta::new(source, json)).collect();
@@ -259,7 +259,7 @@ fn set_query(url: &mut Url, session: &Session, question: Question<'_>) {
 
 /// Whether a response to `info` is that of version 2 or later.
 fn is_new(body: &[u8]) -> bool {
-    let json: Json = serde_json::from_slice(body).unwrap_or_default();
+    let json: Json = json::read(body).unwrap_or_default();
     let version = json.get("version").and_then(Json::as_str).unwrap_or_default();
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     major.is_none_or(|major| major >= 2)

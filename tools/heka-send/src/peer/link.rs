@@ -226,16 +226,10 @@ impl Link {
     fn hear(&mut self, window: &mut Window) -> Result<bool, Over> {
         match self.pipe.read(&mut self.buffer) {
             Ok(0) => self.sides.hearing = Hearing::Ended,
-            Ok(len) if self.is_alert(len) => return Err(Over::mistaken(&self.name)),
-            Ok(_) if self.ack != Ack::Peer => return Ok(true),
             Ok(len) => {
-                let heard = self.buffer.get(..len).unwrap_or_default();
-                let identity = self.place.identity.as_mut();
-                self.answers.take(heard, &self.name, window, identity)?;
-                // A peer that waits for later stages repeats its last answer.
-                self.sides.hearing = Hearing::Quiet;
+                self.heard(len, window)?;
                 // TLS may hold more data, or its end, which the socket does not report.
-                return Ok(len == self.buffer.len() || self.pipe.is_tls());
+                return Ok(self.ack != Ack::Peer || len == self.buffer.len() || self.pipe.is_tls());
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -244,10 +238,18 @@ impl Link {
         Ok(self.sides.hearing != Hearing::Ended)
     }
 
-    /// Whether the first `len` bytes received are a TLS alert on a plain connection.
-    fn is_alert(&mut self, len: usize) -> bool {
+    /// Processes the first `len` bytes of the buffer, which the peer has sent.
+    fn heard(&mut self, len: usize, window: &mut Window) -> Result<(), Over> {
         let heard = self.buffer.get(..len).unwrap_or_default();
-        self.answers.begin_with_alert(heard) && !self.pipe.is_tls()
+        if self.answers.begin_with_alert(heard) && !self.pipe.is_tls() {
+            return Err(Over::mistaken(&self.name));
+        }
+        if self.ack == Ack::Peer {
+            self.answers.take(heard, &self.name, window, self.place.identity.as_mut())?;
+            // A peer that waits for later stages repeats its last answer.
+            self.sides.hearing = Hearing::Quiet;
+        }
+        Ok(())
     }
 
     /// Whether the peer, which has closed its side, will not acknowledge the rest.
@@ -279,29 +281,15 @@ impl Link {
         }
     }
 
-    /// Handles a broken connection: passes to the window how much the peer has nevertheless.
+    /// Handles a broken connection: passes to the window what the peer has, as far as it is known.
     fn broken(&mut self, window: &mut Window, error: std::io::Error) -> Over {
-        if let Err(over) = self.hear_the_last(window) {
+        if let Ok(len @ 1..) = self.pipe.read(&mut self.buffer)
+            && let Err(over) = self.heard(len, window)
+        {
             return over;
         }
         self.look_again(window);
         error.into()
-    }
-
-    /// Reads what came before the connection broke.
-    fn hear_the_last(&mut self, window: &mut Window) -> Result<(), Over> {
-        for _ in 0..ANSWERS {
-            let Some(stream) = self.pipe.stream_mut() else { break };
-            let Ok(len @ 1..) = std::io::Read::read(stream, &mut self.buffer) else { break };
-            if self.is_alert(len) {
-                return Err(Over::mistaken(&self.name));
-            }
-            if self.ack == Ack::Peer {
-                let heard = self.buffer.get(..len).unwrap_or_default();
-                self.answers.take(heard, &self.name, window, self.place.identity.as_mut())?;
-            }
-        }
-        Ok(())
     }
 
     /// Writes as much as the peer accepts now. `at_end` says that the window will get no more.

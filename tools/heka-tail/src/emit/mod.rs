@@ -4,10 +4,11 @@
 mod payload;
 mod text;
 
+use std::fs::File;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::follow::{Chunk, position};
+use crate::follow::{Chunk, Identity, position};
 use heka_core::codec::{Encoder, Form};
 use heka_core::delivery::checkpoint::put_header;
 use heka_core::os::{Output, clock};
@@ -106,6 +107,13 @@ impl Emitter {
         if self.messages.hands_on && !self.encoder.has_positions() {
             report::warning("--resume: only -o heka and -o json carry positions");
         }
+    }
+
+    /// Returns the file that the records are written to, if it is a regular one.
+    pub(crate) fn output(&self) -> Option<Identity> {
+        let file = File::from(self.out.fd().try_clone_to_owned().ok()?);
+        let metadata = file.metadata().ok()?;
+        metadata.is_file().then(|| Identity::of(&metadata))
     }
 
     /// Forgets a removed stream, whose number may be reused.
