@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use heka_tests::{Fault, Peer, Proxy, Running, Signal, Tool, accept, eventually, scratch};
 
-const FAST: [&str; 2] = ["--retry-delay=20ms", "--retry-jitter=0ms"];
+const FAST: [&str; 3] = ["--retry-delay=20ms", "--retry-jitter=0ms", "--retry-growth=1"];
 
 fn line(stream: &mut BufReader<TcpStream>) -> String {
     let mut line = String::new();
@@ -370,7 +370,8 @@ fn any_stage_may_be_killed_and_started_again() {
     let out = folder.path().join("out.heka");
     let file = out.display().to_string();
     let line = "heka-tail --resume=app.pos --uuid=position app.log |
-        heka-send --ack=peer --commit=app.pos --retry-delay=20ms --retry-jitter=0ms $ADDRESS";
+        heka-send --ack=peer --commit=app.pos --retry-delay=20ms --retry-jitter=0ms \
+            --retry-growth=1 $ADDRESS";
     let proxy = Proxy::new("127.0.0.1:1");
     let listen = || {
         let listener = Peer::new("heka-listen", ["127.0.0.1:0", "--ack", "--write", &file]);
