@@ -81,7 +81,9 @@ fn a_cursor_that_is_lost_costs_no_message() {
         }
     };
     let numbers = |queue: &mut Queue| -> Vec<u32> {
-        let number = |(_, text): (u64, String)| text["message ".len()..].parse().unwrap();
+        let number = |(_, text): (u64, String)| {
+            text.strip_prefix("message ").and_then(|number| number.parse().ok()).unwrap()
+        };
         read(queue).into_iter().map(number).collect()
     };
     for how in ["removed", "text", "damaged"] {
