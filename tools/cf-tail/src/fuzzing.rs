@@ -5,6 +5,7 @@
 #![expect(dead_code, reason = "the parsers alone are used")]
 
 mod envelope;
+mod json;
 mod multipart;
 mod sse;
 

@@ -7,6 +7,7 @@
 mod few;
 mod follow;
 mod numbers;
+mod reported;
 mod select;
 
 use follow::position::{decode, encode, is_met};
