@@ -42,6 +42,16 @@ impl Nesting {
     pub(super) fn shift(&mut self, len: usize) {
         self.blanks = self.blanks.saturating_sub(len);
     }
+
+    /// Returns where something other than a blank begins, or the end.
+    fn beginning(&mut self, data: &[u8]) -> usize {
+        let is_blank = |byte: &&u8| byte.is_ascii_whitespace();
+        let new = data.iter().skip(self.blanks).take_while(is_blank).count();
+        #[cfg(test)]
+        super::tests::count_searched(new);
+        self.blanks += new;
+        self.blanks
+    }
 }
 
 impl Boundary for Values {
@@ -50,17 +60,9 @@ impl Boundary for Values {
             return find_byte(b'\n', data, search);
         }
         if !search.nesting.has_begun {
-            let known = search.nesting.blanks;
-            let is_blank = |byte: &&u8| byte.is_ascii_whitespace();
-            let new = data.iter().skip(known).take_while(is_blank).count();
-            #[cfg(test)]
-            super::tests::count_searched(new);
-            let at = known + new;
+            let at = search.nesting.beginning(data);
             match data.get(at) {
-                None => {
-                    search.nesting.blanks = at;
-                    return None;
-                }
+                None => return None,
                 Some(b'{' | b'[') => {
                     if let Some(end) = line(data, at, search.searched) {
                         return Some(end);

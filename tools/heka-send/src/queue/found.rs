@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
+use heka_core::delivery::queue_end::End;
 use heka_core::os::PrivateDir;
 use heka_core::report::{Explain as _, Stop};
 
@@ -41,15 +42,7 @@ impl Found {
             cursor.home = home;
         }
         let told = said.unwrap_or_default();
-        if told.is_newer(cursor.place.file, cursor.number) {
-            (cursor.place, cursor.number, cursor.lost) = (told.begun, told.number, told.lost);
-        }
-        if let Some(file) =
-            files.first().filter(|file| cursor.is_fresh && *file > cursor.place.file)
-        {
-            // The files before it were acknowledged and removed.
-            cursor.place = Place { file, offset: 0 };
-        }
+        begin(&mut cursor, &told, &files);
         let known = said.map(|end| end.place.file);
         files.check_others(cursor.place.file, known, &dir, limits.message_size)?;
         files.remove_before(cursor.place.file, &dir).at(&subject)?;
@@ -72,6 +65,18 @@ impl Found {
         let end_file = (end_file, &told);
         let log = Log::new(Arc::clone(&dir), limits.file_size, files, end_file, survey.last);
         Ok(Self { dir, cursor, log, survey })
+    }
+}
+
+/// Moves the cursor to where the queue begins.
+fn begin(cursor: &mut Cursor, told: &End, files: &Files) {
+    if told.is_newer(cursor.place.file, cursor.number) {
+        (cursor.place, cursor.number, cursor.lost) = (told.begun, told.number, told.lost);
+    }
+    let is_gone = |first: &u64| cursor.is_fresh && *first > cursor.place.file;
+    if let Some(file) = files.first().filter(is_gone) {
+        // The files before it were acknowledged and removed.
+        cursor.place = Place { file, offset: 0 };
     }
 }
 

@@ -122,8 +122,15 @@ impl Survey {
         self.last = number;
     }
 
-    /// Finishes the examination.
-    pub(super) fn finish(&mut self) {
+    /// Finishes the examination. A cursor that was lost gets to know which message it is before.
+    pub(super) fn finish(&mut self, cursor: &mut Cursor) {
+        if self.is_first {
+            self.last = cursor.number + cursor.lost;
+            self.before = self.last;
+        }
+        if cursor.is_fresh {
+            cursor.lost = self.before.saturating_sub(cursor.number);
+        }
         match self.stored {
             stored if stored > self.last => self.lose_until(stored),
             _ if self.whole > 0 || self.is_loss => self.tell_trouble(),
@@ -183,14 +190,7 @@ pub(super) fn survey(
     }
     // Acknowledged messages are not synced, so a crash may have destroyed them.
     cursor.place.offset = cursor.place.offset.min(sizes.front().copied().unwrap_or(0));
-    if survey.is_first {
-        survey.last = cursor.number + cursor.lost;
-        survey.before = survey.last;
-    }
-    survey.finish();
-    if cursor.is_fresh {
-        cursor.lost = survey.before.saturating_sub(cursor.number);
-    }
+    survey.finish(cursor);
     if survey.has_lost || !survey.gaps.is_empty() {
         // Numbers on the wire get a different meaning.
         cursor.rename_stream();
