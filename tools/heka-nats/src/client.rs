@@ -24,6 +24,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const READ_SIZE: usize = 64 * 1024;
 /// Maximum number of bytes read before they are processed.
 const READ_MOST: usize = 16 * READ_SIZE;
+/// What helps with a server that does not speak TLS.
+const PLAIN: &str = "for a plain connection, use nats:// instead of natss://";
 
 /// A connection.
 #[derive(Debug)]
@@ -91,14 +93,10 @@ impl Client {
             if !is_set("tls_required") && !is_set("tls_available") {
                 return Err(DialError::of(FaultKind::NotTls, "the server does not speak TLS"));
             }
-            if !input.is_empty() {
-                // Anyone on the way may have added it, and it would count as received over TLS.
-                return Err(clear_text(&input));
-            }
+            refuse_clear_text(&input)?;
             let socket = stream.socket().try_clone()?;
-            let plain = "for a plain connection, use nats:// instead of natss://";
             let shaken = dialer.tls.handshake(socket, &host.host, deadline);
-            stream = shaken.map_err(|error| error.with_hint(FaultKind::NotTls, plain))?;
+            stream = shaken.map_err(|error| error.with_hint(FaultKind::NotTls, PLAIN))?;
             stream.set_nonblocking(true)?;
         }
         let max_payload = info.get("max_payload").and_then(Value::as_u64).unwrap_or(1 << 20);
@@ -347,11 +345,15 @@ fn refused(words: &str) -> DialError {
     })
 }
 
-/// Creates the failure for what arrived between INFO and TLS, such as an error of the server.
-fn clear_text(rest: &[u8]) -> DialError {
+/// Refuses what arrived between INFO and TLS, such as an error of the server: anyone on the way may have
+/// added it, and it would count as received over TLS.
+fn refuse_clear_text(rest: &[u8]) -> Result<(), DialError> {
+    if rest.is_empty() {
+        return Ok(());
+    }
     let start = rest.get(..rest.len().min(80)).unwrap_or_default().trim_ascii();
     let text = String::from_utf8_lossy(start);
-    DialError::of(FaultKind::Protocol, format_args!("clear text where TLS begins: {text:?}"))
+    Err(DialError::of(FaultKind::Protocol, format_args!("clear text where TLS begins: {text:?}")))
 }
 
 /// Reads the server's INFO, without waiting for more than that.

@@ -209,10 +209,7 @@ impl Sources {
         scan.directories.extend(meant.directories);
         for file in &meant.files {
             let path = std::path::absolute(file).at(file.display())?;
-            if !is_open && self.exclusion.is_output(file) {
-                let text = format_args!("{}: input file is output file", file.display());
-                return Err(Stop::failed(text));
-            }
+            self.refuse_output(file, is_open)?;
             if self.known.contains_key(path.as_path())
                 || (is_open && self.is_left_out(file, &meant.files, scan))
             {
@@ -234,6 +231,17 @@ impl Sources {
                 }
             }
             self.add(stream, is_open, scan);
+        }
+        Ok(())
+    }
+
+    /// Refuses to follow the output if the user has named it.
+    fn refuse_output(&self, file: &Path, is_met: bool) -> Result<(), Stop> {
+        if !is_met && self.exclusion.is_output(file) {
+            return Err(Stop::failed(format_args!(
+                "{}: input file is output file",
+                file.display()
+            )));
         }
         Ok(())
     }

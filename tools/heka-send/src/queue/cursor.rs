@@ -73,7 +73,8 @@ impl Cursor {
         if text.split(' ').next().and_then(|version| version.parse::<u64>().ok()) > Some(2) {
             return Err(io::Error::from(Refused::Later)).at(path.display());
         }
-        let Some(mut cursor) = Self::parse(&text, files) else {
+        let cursor = Self::parse(&text, files).filter(|cursor| cursor.is_possible(files));
+        let Some(mut cursor) = cursor else {
             if files.first().is_none() && !text.is_empty() {
                 return Err(io::Error::from(Refused::NotQueue)).at(path.display());
             }
@@ -132,9 +133,6 @@ impl Cursor {
             let (lost, home) = (number(&mut words)?, words.next()?.to_owned());
             (lost, home, number(&mut words)?, number(&mut words)?)
         };
-        last.checked_add(lost)?;
-        // Files before it would be removed.
-        (place.file <= files.behind_last() || files.first().is_none()).then_some(())?;
         let mut number = || number(&mut words);
         let promised = number().zip(number()).map(|(file, offset)| Place { file, offset });
         Some(Self {
@@ -151,6 +149,12 @@ impl Cursor {
             is_fresh: false,
             is_other_boot: false,
         })
+    }
+
+    /// Whether this may be the cursor of these files: those before its own would be removed.
+    fn is_possible(&self, files: &Files) -> bool {
+        let is_there = self.place.file <= files.behind_last() || files.first().is_none();
+        is_there && self.number.checked_add(self.lost).is_some()
     }
 
     /// Gives the stream a new name, for when numbers may get a different meaning.
