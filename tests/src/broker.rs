@@ -225,8 +225,9 @@ pub fn reports_damage<B: Broker>(broker: &B, words: &str) {
     read().succeeds().stdout_is("");
 }
 
-/// Maximum time for a tool to exit although its broker does not answer.
-const END: Duration = Duration::from_millis(1500);
+/// Maximum time for a tool to exit although its broker does not answer: a second for heka-send, if it
+/// has read the last messages, and then another for the program that it has started.
+const END: Duration = Duration::from_millis(2500);
 
 /// Writers and readers whose broker is frozen end soon after a signal: nobody waits for it, nor for
 /// its client library. A loaded machine gets several tries.
