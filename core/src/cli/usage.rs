@@ -35,8 +35,9 @@ fn first_paragraph(error: &clap::Error) -> String {
 /// Describes a missing operand, or the flag that needs another.
 fn missing(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Option<String> {
     let names = names(error, ContextKind::InvalidArg);
-    if let Some(operand) = names.first()?.strip_prefix('<') {
-        return Some(format!("no {} given", operand.trim_end_matches(['.', '>'])));
+    let first = names.first()?;
+    if first.starts_with('<') {
+        return Some(format!("no {} given", flag(first)));
     }
     let needed = names.iter().map(|name| flag(name)).collect::<Vec<_>>().join(" and ");
     Some(match dependent(&names, command, arguments) {

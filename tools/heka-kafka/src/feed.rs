@@ -106,7 +106,7 @@ impl Feed {
         self.consumer = None;
         self.places.take_all_away();
         (self.down, self.cause) = (None, None);
-        // The answers of this client are not heard any more.
+        // The answers to this client's commits will not be read.
         self.commits = Commits::default();
         CONNECTED.set(0);
     }

@@ -36,6 +36,31 @@ fn has_messages(file: &File, has_blocks: bool, len: u64, limit: usize) -> io::Re
     Ok(false)
 }
 
+/// The form of a file's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    Nothing,
+    Blocks,
+    Frames,
+}
+
+/// Returns what a file of a queue contains.
+///
+/// # Errors
+/// Any I/O error; [`Refused::NotQueue`] if it is something else.
+fn contents(file: &File, limit: usize) -> io::Result<Contents> {
+    let len = file.metadata()?.len();
+    if has_messages(file, true, len, limit)? {
+        Ok(Contents::Blocks)
+    } else if len == 0 {
+        Ok(Contents::Nothing)
+    } else if has_messages(file, false, len, limit)? {
+        Ok(Contents::Frames)
+    } else {
+        Err(Refused::NotQueue.into())
+    }
+}
+
 /// The existing files of a queue, open.
 #[derive(Debug)]
 pub(super) struct Files(BTreeMap<u64, File>);
@@ -63,12 +88,9 @@ impl Files {
     pub(super) fn check(&self, dir: &PrivateDir, limit: usize) -> Result<u64, Stop> {
         let mut first = self.behind_last();
         for (number, file) in self.0.iter().rev() {
-            let path = dir.path_of(&name_of(*number));
-            let len = file.metadata().at(path.display())?.len();
-            if has_messages(file, true, len, limit).at(path.display())? {
+            let contents = contents(file, limit).at(dir.path_of(&name_of(*number)).display())?;
+            if contents == Contents::Blocks {
                 first = *number;
-            } else if len > 0 && !has_messages(file, false, len, limit).at(path.display())? {
-                return Err(io::Error::from(Refused::NotQueue)).at(path.display());
             }
         }
         Ok(first)
@@ -92,16 +114,9 @@ impl Files {
                 last = last.max(*number);
                 continue;
             }
-            let path = dir.path_of(&name_of(*number));
-            let len = file.metadata().at(path.display())?.len();
             let is_near = number - last <= MAX_MISSING;
-            let has_some = |has_blocks| has_messages(file, has_blocks, len, limit);
-            let is_ours = len == 0
-                || has_some(true).at(path.display())?
-                || has_some(false).at(path.display())?;
-            if !(is_near && is_ours) {
-                return Err(io::Error::from(Refused::NotQueue)).at(path.display());
-            }
+            let found = if is_near { contents(file, limit) } else { Err(Refused::NotQueue.into()) };
+            let _contents = found.at(dir.path_of(&name_of(*number)).display())?;
         }
         Ok(())
     }
